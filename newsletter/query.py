@@ -1,0 +1,369 @@
+"""The query language: arXiv's fields and operators, parsed once, written for arXiv and planned for here.
+
+::
+
+    query   := name | level                  a name: words with no field, quote or operator; one phrase
+    level   := [ANDNOT] operand ((AND | ANDNOT) operand)*  |  operand (OR operand)*
+    operand := [field:] ( word | "phrase" | (level) )  |  word word…
+
+Fields are those of the arXiv API User's Manual, §5.1: ti au abs co jr cat rn id all. A phrase with no field is looked
+for in title or abstract. AND and OR beside each other at one level are refused: arXiv declares no precedence.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from newsletter.errors import QueryError
+from newsletter.model import parse_identifier
+from newsletter.text import fold, normalise
+
+FIELDS = ("ti", "au", "abs", "co", "jr", "cat", "rn", "id", "all")
+MAX_NESTING = 50
+MAX_LENGTH = 4_000  # characters; longer ones do not fit in a request line
+
+_TOKENS = re.compile(r'\s*(?:(?P<open>\()|(?P<close>\))|["“”](?P<phrase>[^"“”]*)(?P<end>["“”]?)|(?P<word>[^\s()"“”]+))')
+_PREFIX = re.compile(r"([A-Za-z_]+):(.*)", re.S)
+_OPERATORS = ("AND", "OR", "ANDNOT")
+_NOT_WORDS = re.compile(r"\W+")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing asked: `words` (normalised) in `field`. `spelled` is how the user wrote it, folded."""
+
+    field: str
+    words: str
+    spelled: str = field(compare=False, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """All but `item`."""
+
+    item: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of `items`; two or more, none of them an And."""
+
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of `items`; two or more, none of them an Or."""
+
+    items: tuple["Node", ...]
+
+
+Node = Term | Not | And | Or
+
+
+def parse(query: str) -> Node:
+    """Parse a query.
+
+    Raises:
+        QueryError: naming the character and what was expected there.
+
+    """
+    if len(query) > MAX_LENGTH:
+        raise QueryError(query, MAX_LENGTH, f"a query has at most {MAX_LENGTH} characters")
+    if not query.strip():
+        raise QueryError(query, 0, "the query is empty")
+    tree = _Parser(query).parse()
+    if not _has_positive(tree, positive=True):
+        raise QueryError(query, 0, "everything is excluded: a query needs one term that is not behind ANDNOT")
+    return tree
+
+
+def name_query(name: str) -> Node:
+    """The query that a bare name stands for: the name as one phrase, in title or abstract."""
+    return _phrase(name, "", name, 0)
+
+
+def write(tree: Node) -> str:
+    """Write a tree in our language; `parse` reads it back to an equal tree."""
+    return _write(tree, _write_term)
+
+
+def normal_form(tree: Node) -> str:
+    """One text for all queries that differ in case, accents, TeX, hyphens, repetition or order only."""
+    return write(_sorted(tree))
+
+
+def write_search_query(tree: Node) -> str:
+    """Write a tree as arXiv's ``search_query``, before URL encoding; parenthesised wherever grouping could matter."""
+    return _write(tree, _write_arxiv_term)
+
+
+def terms(tree: Node) -> Iterator[Term]:
+    """All terms of a tree, left to right."""
+    match tree:
+        case Term():
+            yield tree
+        case Not(item):
+            yield from terms(item)
+        case And(items) | Or(items):
+            for item in items:
+                yield from terms(item)
+
+
+def positive_terms(tree: Node, *, positive: bool = True) -> Iterator[Term]:
+    """The terms that make a paper match, not those that keep it out."""
+    match tree:
+        case Term():
+            if positive:
+                yield tree
+        case Not(item):
+            yield from positive_terms(item, positive=not positive)
+        case And(items) | Or(items):
+            for item in items:
+                yield from positive_terms(item, positive=positive)
+
+
+def evaluate(tree: Node, answer: Callable[[Term], int], everything: int) -> int:
+    """Run AND, OR and ANDNOT over bitmaps: bit n says whether candidate n answers a term."""
+    match tree:
+        case Term():
+            return answer(tree)
+        case Not(item):
+            return everything & ~evaluate(item, answer, everything)
+        case And(items):
+            result = everything
+            for item in items:
+                result &= evaluate(item, answer, everything)
+            return result
+        case Or(items):
+            result = 0
+            for item in items:
+                result |= evaluate(item, answer, everything)
+            return result
+
+
+def _has_positive(tree: Node, *, positive: bool) -> bool:
+    return next(positive_terms(tree, positive=positive), None) is not None
+
+
+# ---------------------------------------------------------------- reading
+
+
+class _Token(NamedTuple):
+    kind: str  # open, close, word, phrase, field, operator, end
+    text: str
+    position: int
+
+
+class _Parser:
+    def __init__(self, query: str) -> None:
+        self._query = query
+        self._tokens = list(self._scan())
+        self._at = 0
+
+    def parse(self) -> Node:
+        tree = self._level("", 0)
+        token = self._peek()
+        if token.kind != "end":
+            raise self._error(token, "this ) closes nothing")
+        return tree
+
+    def _scan(self) -> Iterator[_Token]:
+        for match in _TOKENS.finditer(self._query.rstrip()):
+            kind = match.lastgroup or ""
+            if kind in ("open", "close"):
+                yield _Token(kind, match[kind], match.start(kind))
+            elif kind == "word":
+                yield from self._scan_word(match["word"], match.start("word"))
+            else:
+                start = match.start("phrase")
+                if not match["end"]:
+                    raise QueryError(self._query, start - 1, 'this " is not closed')
+                yield _Token("phrase", match["phrase"], start)
+        yield _Token("end", "", len(self._query))
+
+    def _scan_word(self, word: str, position: int) -> Iterator[_Token]:
+        if word in _OPERATORS:
+            yield _Token("operator", word, position)
+        elif word == "NOT":
+            raise QueryError(self._query, position, 'NOT is written ANDNOT here ("NOT" in quotes is the word)')
+        elif match := _PREFIX.fullmatch(word):
+            prefix, rest = match.groups()
+            if prefix.lower() not in FIELDS:
+                reason = f"there is no field {prefix}: (there are {' '.join(FIELDS)}; quotes make it a word)"
+                raise QueryError(self._query, position, reason)
+            yield _Token("field", prefix.lower(), position)
+            if rest:
+                yield _Token("word", rest, position + len(prefix) + 1)
+        else:
+            yield _Token("word", word, position)
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._at]
+
+    def _next(self) -> _Token:
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _error(self, token: _Token, reason: str) -> QueryError:
+        return QueryError(self._query, token.position, reason)
+
+    def _level(self, inherited: str, depth: int) -> Node:
+        operators = [self._next().text if self._peek().text == "ANDNOT" and self._peek().kind == "operator" else ""]
+        operands: list[Node] = []
+        spans: list[str] = []
+        while True:
+            start = self._peek().position
+            operands.append(self._operand(inherited, depth))
+            spans.append(self._query[start : self._end_of(self._tokens[self._at - 1])].strip())
+            token = self._peek()
+            if token.kind in ("end", "close"):
+                break
+            if token.kind != "operator":
+                raise self._error(token, "expected AND, OR or ANDNOT here, or quotes around a phrase")
+            self._refuse_mixture(operators, spans, token)
+            operators.append(self._next().text)
+        return _join(operators, operands)
+
+    def _end_of(self, token: _Token) -> int:
+        return token.position + len(token.text) + (token.kind == "phrase")
+
+    def _refuse_mixture(self, operators: list[str], spans: list[str], token: _Token) -> None:
+        known = {op for op in operators if op}
+        if known and ("OR" in known) != (token.text == "OR"):
+            so_far = _spell(operators, spans)
+            last = spans[-1]
+            before = so_far.removesuffix(last)
+            either, other = f"({so_far}) {token.text} …", f"{before}({last} {token.text} …)"
+            reason = f"{token.text} beside {operators[-1]} can be read in two ways: {either} or {other}; say which with parentheses"
+            raise self._error(token, reason)
+
+    def _operand(self, inherited: str, depth: int) -> Node:
+        token = self._next()
+        if token.kind == "field":
+            if inherited:
+                raise self._error(token, f"a field inside {inherited}:( )")
+            following = self._next()
+            if following.kind in ("word", "phrase"):
+                return self._term(following, token.text)
+            if following.kind == "open":
+                return self._group(following, token.text, depth)
+            raise self._error(following, f"expected a word, a phrase or ( after {token.text}:")
+        if token.kind == "open":
+            return self._group(token, inherited, depth)
+        if token.kind == "phrase":
+            return self._term(token, inherited)
+        if token.kind == "word":
+            words = [token.text]
+            while self._peek().kind == "word":
+                words.append(self._next().text)
+            return self._term(_Token("word", " ".join(words), token.position), inherited)
+        raise self._error(token, "expected a word, a phrase, a field or (")
+
+    def _group(self, opening: _Token, inherited: str, depth: int) -> Node:
+        if depth >= MAX_NESTING:
+            raise self._error(opening, f"parentheses nest at most {MAX_NESTING} deep")
+        tree = self._level(inherited, depth + 1)
+        if self._next().kind != "close":
+            raise self._error(opening, "this ( is not closed")
+        return tree
+
+    def _term(self, token: _Token, field_name: str) -> Node:
+        return _phrase(token.text, field_name, self._query, token.position)
+
+
+def _phrase(text: str, field_name: str, query: str, position: int) -> Node:
+    if field_name in ("cat", "id", "rn"):
+        return _exact_term(text, field_name, query, position)
+    if "*" in text or "?" in text.rstrip("?"):
+        raise QueryError(query, position, "* and ? are understood in cat: only")
+    spelled = _NOT_WORDS.sub(" ", fold(text)).strip()
+    words = _NOT_WORDS.sub(" ", normalise(spelled)).strip()
+    if not words:
+        raise QueryError(query, position, "expected a letter or a digit")
+    if field_name:
+        return Term(field_name, words, spelled)
+    return Or((Term("ti", words, spelled), Term("abs", words, spelled)))
+
+
+def _exact_term(text: str, field_name: str, query: str, position: int) -> Term:
+    spelled = " ".join(text.split())
+    words = spelled.casefold()
+    if field_name == "cat" and not re.fullmatch(r"[a-z][a-z-]*(\.[a-z-]+)?(\.?\*)?", words):
+        raise QueryError(query, position, "expected a category such as cs.CV, or cs.* for all of an archive")
+    if field_name == "id":
+        version = parse_identifier(spelled)
+        if version is None:
+            raise QueryError(query, position, "expected an arXiv identifier such as 2502.18863 or math/0309136")
+        words = spelled = version.id + (f"v{version.number}" if version.number else "")
+    if not words:
+        raise QueryError(query, position, f"expected something after {field_name}:")
+    return Term(field_name, words, spelled)
+
+
+def _join(operators: Sequence[str], operands: Sequence[Node]) -> Node:
+    nodes = [_negate(node) if op == "ANDNOT" else node for op, node in zip(operators, operands, strict=True)]
+    kind = Or if "OR" in operators else And
+    flat: dict[Node, None] = {}
+    for node in nodes:
+        flat.update(dict.fromkeys(node.items if isinstance(node, kind) else (node,)))
+    if kind is And:  # what is wanted stands before what is excluded, as it is written
+        flat = dict.fromkeys(sorted(flat, key=lambda node: isinstance(node, Not)))
+    return kind(tuple(flat)) if len(flat) > 1 else next(iter(flat))
+
+
+def _negate(node: Node) -> Node:
+    return node.item if isinstance(node, Not) else Not(node)
+
+
+def _spell(operators: Sequence[str], spans: Sequence[str]) -> str:
+    return " ".join(f"{op} {span}".strip() for op, span in zip(operators, spans, strict=True))
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _write(tree: Node, write_term: Callable[[Term], str]) -> str:
+    def inner(node: Node) -> str:
+        text = outer(node)
+        return text if isinstance(node, Term) else f"({text})"
+
+    def outer(node: Node) -> str:
+        match node:
+            case Term():
+                return write_term(node)
+            case Not(item):
+                return f"ANDNOT {inner(item)}"
+            case Or(items):
+                return " OR ".join(inner(item) for item in items)
+            case And(items):
+                wanted = [inner(item) for item in items if not isinstance(item, Not)]
+                text = " AND ".join(wanted)
+                for number, item in enumerate(item for item in items if isinstance(item, Not)):
+                    text = f"({text})" if len(wanted) > 1 or number else text
+                    text = f"{text} ANDNOT {inner(item.item)}".strip()
+                return text
+
+    return outer(tree)
+
+
+def _write_term(term: Term) -> str:
+    return f"{term.field}:{term.words}" if term.field in ("cat", "id") else f'{term.field}:"{term.words}"'
+
+
+def _write_arxiv_term(term: Term) -> str:
+    spelled = term.spelled or term.words
+    return f"{term.field}:{spelled}" if term.field in ("cat", "id") else f'{term.field}:"{spelled}"'
+
+
+def _sorted(tree: Node) -> Node:
+    match tree:
+        case Term():
+            return tree
+        case Not(item):
+            return Not(_sorted(item))
+        case And(items):
+            return And(tuple(sorted(map(_sorted, items), key=lambda item: (isinstance(item, Not), write(item)))))
+        case Or(items):
+            return Or(tuple(sorted(map(_sorted, items), key=write)))

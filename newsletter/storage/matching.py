@@ -1,0 +1,137 @@
+"""Which papers answer which queries: FTS5 answers single terms over candidates in memory, integers do the rest.
+
+Text and query pass `text.normalise` first. Titles, abstracts, comments and journal references are stemmed (porter),
+authors are not; categories, identifiers and report numbers are compared directly.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from newsletter.model import Paper
+from newsletter.query import Node, Term, evaluate, positive_terms
+from newsletter.text import normalise
+
+_STEMMED = {"ti": "title", "abs": "abstract", "co": "comment", "jr": "journal_ref"}
+# A token of its own between two names (U+E000 counts as a letter to FTS5), so that no phrase reaches across.
+_BETWEEN_NAMES = " \ue000 "
+#: Categories under two names; arXiv lists a paper under both (category taxonomy).
+ALIASES = (
+    ("math-ph", "math.mp"),
+    ("math.st", "stat.th"),
+    ("cs.it", "math.it"),
+    ("econ.gn", "q-fin.ec"),
+    ("eess.sy", "cs.sy"),
+    ("math.na", "cs.na"),
+)
+_ALIAS = {one: other for pair in ALIASES for one, other in (pair, pair[::-1])}
+
+
+def in_categories(categories: Iterable[str], patterns: Sequence[str]) -> bool:
+    """Whether a paper of these categories is wanted; no patterns want all."""
+    return not patterns or any(_category_matches(name, pattern.lower()) for name in categories for pattern in patterns)
+
+
+class Matcher:
+    """The candidates of one day, ready to be asked; equal terms are asked once."""
+
+    def __init__(self, papers: Sequence[Paper]) -> None:
+        self.papers = tuple(papers)
+        self._everything = (1 << len(self.papers)) - 1
+        self._answers: dict[Term, int] = {}
+        self._db = sqlite3.connect(":memory:")
+        self._db.execute(f"CREATE VIRTUAL TABLE stemmed USING fts5({', '.join(_STEMMED.values())}, tokenize = 'porter unicode61')")
+        self._db.execute("CREATE VIRTUAL TABLE unstemmed USING fts5(authors, tokenize = 'unicode61')")
+        self._db.executemany("INSERT INTO stemmed(rowid, title, abstract, comment, journal_ref) VALUES (?, ?, ?, ?, ?)", self._texts())
+        self._db.executemany(
+            "INSERT INTO unstemmed(rowid, authors) VALUES (?, ?)",
+            ((number, _author_text(paper.authors)) for number, paper in enumerate(self.papers)),
+        )
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._db.close()
+
+    def matching(self, tree: Node) -> list[Paper]:
+        """The papers that answer a query, in the order they were given."""
+        return [self.papers[position] for position in _positions(self.bitmap(tree))]
+
+    def bitmap(self, tree: Node) -> int:
+        """The papers that answer a query: bit n stands for paper n."""
+        return evaluate(tree, self._answer, self._everything)
+
+    def reasons(self, tree: Node, position: int) -> tuple[str, ...]:
+        """The words of a query that one paper answers, as they were written."""
+        found = (term for term in positive_terms(tree) if self._answer(term) >> position & 1)
+        return tuple(dict.fromkeys(term.spelled or term.words for term in found))
+
+    def _texts(self) -> Iterator[tuple[int, str, str, str, str]]:
+        for number, paper in enumerate(self.papers):
+            fields = (paper.title, paper.abstract, paper.comment, paper.journal_ref)
+            title, abstract, comment, journal_ref = map(normalise, fields)
+            yield number, title, abstract, comment, journal_ref
+
+    def _answer(self, term: Term) -> int:
+        if term not in self._answers:
+            self._answers[term] = self._ask(term)
+        return self._answers[term]
+
+    def _ask(self, term: Term) -> int:
+        match term.field:
+            case "cat":
+                return self._compare(lambda paper: any(_category_matches(name, term.words) for name in paper.categories))
+            case "id":
+                return self._compare(lambda paper: term.words in (paper.id, f"{paper.id}v{paper.version}"))
+            case "rn":
+                return self._compare(lambda paper: term.words in paper.report_no.casefold().split())
+            case "au":
+                return self._search("unstemmed", _author_match(term.words))
+            case "all":
+                texts = self._search("stemmed", f'"{term.words}"') | self._search("unstemmed", _author_match(term.words))
+                exact = self._compare(lambda paper: _says_exactly(paper, term.spelled.casefold() or term.words))
+                return texts | exact
+            case name:
+                return self._search("stemmed", f'{_STEMMED[name]} : "{term.words}"')
+
+    def _search(self, table: str, match: str) -> int:
+        bits = bytearray(len(self.papers) // 8 + 1)
+        for (rowid,) in self._db.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (match,)):  # noqa: S608 - ours
+            bits[rowid >> 3] |= 1 << (rowid & 7)
+        return int.from_bytes(bits, "little")
+
+    def _compare(self, wanted: Callable[[Paper], bool]) -> int:
+        return sum(1 << number for number, paper in enumerate(self.papers) if wanted(paper))
+
+
+def _positions(bitmap: int) -> Iterator[int]:
+    while bitmap:
+        lowest = bitmap & -bitmap
+        yield lowest.bit_length() - 1
+        bitmap ^= lowest
+
+
+def _category_matches(name: str, pattern: str) -> bool:
+    lower = name.lower()
+    return any(_one_category_matches(spelling, pattern) for spelling in (lower, _ALIAS.get(lower, lower)))
+
+
+def _one_category_matches(name: str, pattern: str) -> bool:
+    if pattern.endswith(".*"):
+        return name == pattern[:-2] or name.startswith(pattern[:-1])
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def _says_exactly(paper: Paper, words: str) -> bool:
+    exact = (paper.id, f"{paper.id}v{paper.version}", *paper.report_no.casefold().split())
+    return words in exact or any(_category_matches(name, words) for name in paper.categories)
+
+
+def _author_text(authors: Iterable[str]) -> str:
+    # Each name forwards and with its last word first, as people and catalogues write it.
+    names = (normalise(author).split() for author in authors)
+    return _BETWEEN_NAMES.join(" ".join([*name, "\ue000", *name[-1:], *name[:-1]]) for name in names)
+
+
+def _author_match(words: str) -> str:
+    # An initial at the end ("Smith J") stands for every name that begins with it.
+    *before, last = words.split()
+    return f'"{words}" *' if before and len(last) == 1 else f'"{words}"'

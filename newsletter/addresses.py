@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from email.utils import parseaddr
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import AddressError
@@ -43,3 +44,14 @@ def split_mailbox(text: str, local_domains: Sequence[str] = ()) -> tuple[str, st
 def same_address(address: str) -> str:
     """The form under which two spellings are one subscriber: folded case. RFC 5321 lets local parts differ by case; nobody's do."""
     return address.strip().casefold()
+
+
+def wire_domain(domain: str) -> str:
+    """A domain in ASCII (RFC 5891), as it stands in headers and on the wire."""
+    return domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+
+
+def wire_address(address: str) -> str:
+    """An address with its domain in ASCII; a local part beyond ASCII stays and needs SMTPUTF8 (RFC 6531)."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{wire_domain(domain)}"

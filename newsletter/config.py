@@ -24,9 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from newsletter.addresses import check_address, split_mailbox
+from newsletter.addresses import split_mailbox, wire_domain
 from newsletter.errors import AddressError, ConfigError, QueryError
-from newsletter.query import Node, name_query, parse
+from newsletter.query import Node, name_query, parse, write_search_query
 from newsletter.text import INVISIBLE, LINE_ENDS
 
 MIN_ARXIV_INTERVAL = 3.0  # seconds; arXiv API Terms of Use
@@ -37,7 +37,8 @@ _CATEGORY = re.compile(r"[a-zA-Z][a-zA-Z-]*(\.[a-zA-Z-]+|\.\*)?")
 def _path(value: Any, info: ValidationInfo) -> Path:
     if not value or not isinstance(value, (str, Path)):
         raise ValueError("expected a path")
-    return Path(info.context["base"] / Path(value).expanduser()).resolve()
+    base: Path = (info.context or {}).get("base", Path())
+    return (base / Path(value).expanduser()).resolve()
 
 
 def _zone(value: Any) -> ZoneInfo:
@@ -69,6 +70,12 @@ def _one_line(value: str) -> str:
     if INVISIBLE.search(value) or LINE_ENDS.search(value):
         raise ValueError("control characters and line ends are not allowed")
     return value.strip()
+
+
+def _topic_name(value: str) -> str:
+    if ";" in value:
+        raise ValueError("a semicolon is not allowed: it parts topics in CSV files")
+    return _one_line(value)
 
 
 def _category(value: str) -> str:
@@ -178,14 +185,19 @@ class NewsletterSection(_Section):
     @property
     def domain(self) -> str:
         """The sender's domain in ASCII, for Message-ID and List-Id."""
-        return self.sender_address.rpartition("@")[2].encode("idna").decode("ascii")
+        return wire_domain(self.sender_address.rpartition("@")[2])
 
 
 class TopicSection(_Section):
     """One of ``[[topics]]``: its name is its identity, its query may change."""
 
-    name: Annotated[Line, Field(min_length=1, max_length=200)]
+    name: Annotated[str, AfterValidator(_topic_name), Field(min_length=1, max_length=200)]
     query: str = ""
+
+    @property
+    def written(self) -> str:
+        """The query in full: what is stored, and shown where a name alone would not tell."""
+        return self.query or write_search_query(self.tree)
 
     @property
     def tree(self) -> Node:
@@ -373,7 +385,12 @@ def _config_error(path: Path, error: ValidationError) -> ConfigError:
 
 
 def _in_toml_words(reason: str) -> str:
-    words = {"Input should be": "expected", "a valid tuple": "a list", "a valid dictionary or instance of": "a table for", "valid ": ""}
+    words = {
+        "Input should be": "expected",
+        "a valid tuple": "a list",
+        "a valid dictionary or instance of": "a table for",
+        "valid ": "",
+    }
     for theirs, ours in words.items():
         reason = reason.replace(theirs, ours)
     return reason
@@ -406,8 +423,3 @@ def keys(section: type[BaseModel]) -> Iterator[str]:
 
 def _allowed(section: type[BaseModel]) -> str:
     return ", ".join(keys(section))
-
-
-def check_email(config: Config, address: str) -> str:
-    """Check a reader's address under this configuration's local domains. Raises `AddressError`."""
-    return check_address(address, config.newsletter.local_domains)

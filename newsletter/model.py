@@ -27,7 +27,9 @@ def parse_identifier(text: str) -> Version | None:
     Returns None for anything else. Old identifiers lose their subject class (``math.GT/0309136`` is
     ``math/0309136``), as arXiv's "Understanding the arXiv identifier" has it.
     """
-    bare = re.sub(r"^(?:https?://(?:[\w-]+\.)*arxiv\.org/(?:abs|pdf)/|oai:arxiv\.org:|arxiv:)", "", text.strip(), flags=re.I)
+    bare = re.sub(
+        r"^(?:https?://(?:[\w-]+\.)*arxiv\.org/(?:abs|pdf)/|oai:arxiv\.org:|arxiv:)", "", text.strip(), flags=re.I
+    )
     bare = bare.removesuffix(".pdf")
     if match := _NEW_ID.fullmatch(bare):
         year, month, number, version = match.groups()
@@ -122,9 +124,10 @@ class TopicAccount:
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """What one fetch brought, with its account per topic id."""
+    """What one fetch brought, with its account per topic id. `listed` keeps each topic's answer in arXiv's order."""
 
     papers: tuple[Paper, ...]
+    listed: Mapping[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     accounts: Mapping[int, TopicAccount] = field(default_factory=dict)
 
     @property

@@ -10,9 +10,10 @@ Fields are those of the arXiv API User's Manual, §5.1: ti au abs co jr cat rn i
 for in title or abstract. AND and OR beside each other at one level are refused: arXiv declares no precedence.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from newsletter.errors import QueryError
@@ -35,7 +36,7 @@ class Term:
 
     field: str
     words: str
-    spelled: str = field(compare=False, default="")
+    spelled: str = dataclasses.field(compare=False, default="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,13 @@ class Matcher:
         self._everything = (1 << len(self.papers)) - 1
         self._answers: dict[Term, int] = {}
         self._db = sqlite3.connect(":memory:")
-        self._db.execute(f"CREATE VIRTUAL TABLE stemmed USING fts5({', '.join(_STEMMED.values())}, tokenize = 'porter unicode61')")
+        self._db.execute(
+            f"CREATE VIRTUAL TABLE stemmed USING fts5({', '.join(_STEMMED.values())}, tokenize = 'porter unicode61')"
+        )
         self._db.execute("CREATE VIRTUAL TABLE unstemmed USING fts5(authors, tokenize = 'unicode61')")
-        self._db.executemany("INSERT INTO stemmed(rowid, title, abstract, comment, journal_ref) VALUES (?, ?, ?, ?, ?)", self._texts())
+        self._db.executemany(
+            "INSERT INTO stemmed(rowid, title, abstract, comment, journal_ref) VALUES (?, ?, ?, ?, ?)", self._texts()
+        )
         self._db.executemany(
             "INSERT INTO unstemmed(rowid, authors) VALUES (?, ?)",
             ((number, _author_text(paper.authors)) for number, paper in enumerate(self.papers)),
@@ -78,7 +82,9 @@ class Matcher:
     def _ask(self, term: Term) -> int:
         match term.field:
             case "cat":
-                return self._compare(lambda paper: any(_category_matches(name, term.words) for name in paper.categories))
+                return self._compare(
+                    lambda paper: any(_category_matches(name, term.words) for name in paper.categories)
+                )
             case "id":
                 return self._compare(lambda paper: term.words in (paper.id, f"{paper.id}v{paper.version}"))
             case "rn":
@@ -86,7 +92,9 @@ class Matcher:
             case "au":
                 return self._search("unstemmed", _author_match(term.words))
             case "all":
-                texts = self._search("stemmed", f'"{term.words}"') | self._search("unstemmed", _author_match(term.words))
+                texts = self._search("stemmed", f'"{term.words}"') | self._search(
+                    "unstemmed", _author_match(term.words)
+                )
                 exact = self._compare(lambda paper: _says_exactly(paper, term.spelled.casefold() or term.words))
                 return texts | exact
             case name:

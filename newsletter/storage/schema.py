@@ -1,7 +1,5 @@
 """The tables, as a list of migrations: each a function that is applied once and never edited after a release."""
 
-from typing import cast
-
 from sqlite_utils import Database, Migrations
 
 migrations = Migrations("newsletter")
@@ -14,7 +12,7 @@ def m001_initial(db: Database) -> None:
     """Everything of the first release."""
     for statement in _INITIAL.split(";\n"):
         if statement.strip():
-            cast(Database, db).execute(statement)
+            db.execute(statement)
 
 
 _INITIAL = """
@@ -71,10 +69,12 @@ CREATE TABLE harvests (
 ) STRICT;
 CREATE INDEX harvests_date ON harvests (date);
 
-CREATE TABLE proposals (
+CREATE TABLE proposals ( -- kept until selection has decided
     harvest_id INTEGER NOT NULL REFERENCES harvests ON DELETE CASCADE,
+    topic_id INTEGER NOT NULL REFERENCES topics ON DELETE CASCADE,
+    place INTEGER NOT NULL, -- in the source's answer, newest first
     paper_key INTEGER NOT NULL REFERENCES papers,
-    PRIMARY KEY (harvest_id, paper_key)
+    PRIMARY KEY (harvest_id, topic_id, place)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE failures ( -- the topics a harvest has nothing for
@@ -95,6 +95,7 @@ CREATE TABLE announcements (
     kind TEXT NOT NULL,
     changes TEXT NOT NULL, -- blank-separated names of fields
     edition TEXT REFERENCES editions, -- NULL: passed over
+    place INTEGER NOT NULL, -- in the source's newest answer; settles ties of time
     PRIMARY KEY (topic_id, paper_key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX announcements_edition ON announcements (edition, topic_id);
@@ -158,6 +159,7 @@ CREATE TABLE deliveries (
     payload TEXT -- of a single: what to render
 ) STRICT;
 CREATE INDEX deliveries_due ON deliveries (kind DESC, due, id) WHERE status IN ('queued', 'deferred', 'sending');
+CREATE INDEX deliveries_waiting ON deliveries (subscriber_id) WHERE status IN ('queued', 'deferred');
 CREATE INDEX deliveries_status ON deliveries (status);
 CREATE INDEX deliveries_subscriber ON deliveries (subscriber_id, upto);
 CREATE INDEX deliveries_tried ON deliveries (tried) WHERE tried IS NOT NULL;

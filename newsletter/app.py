@@ -1,0 +1,147 @@
+"""The composition root: a `Config` and the outside world become an `App`, whose parts are made when first needed."""
+
+import os
+import random
+import secrets
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+
+from newsletter import __version__
+from newsletter.addresses import split_mailbox
+from newsletter.archive import Archive
+from newsletter.composition import Composer
+from newsletter.config import Config
+from newsletter.digests import Digests
+from newsletter.mail.message import Letterhead
+from newsletter.mail.transports import Transport
+from newsletter.mail.transports.maildir import MaildirTransport
+from newsletter.rendering.digest import Brand
+from newsletter.sources import Source
+from newsletter.storage import Storage
+from newsletter.storage.deliveries import Claim
+from newsletter.subscriptions import Subscriptions
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Time, sleep and chance, as they come in. Tests bring their own."""
+
+    clock: Callable[[], datetime] = _utc_now
+    wall: Callable[[], float] = time.time  # seconds, shared by all processes of the machine
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+    token: Callable[[], str] = field(default=lambda: secrets.token_hex(8))
+    tls: ssl.SSLContext | None = None  # None: the system's certificates
+
+
+class App:
+    """Everything a front needs, wired."""
+
+    def __init__(self, config: Config, outside: Outside | None = None) -> None:
+        self.config = config
+        self.outside = outside or Outside()
+
+    def now(self) -> datetime:
+        """This moment."""
+        return self.outside.clock()
+
+    def today(self) -> date:
+        """The date in the newsletter's time zone."""
+        return self.now().astimezone(self.config.newsletter.timezone).date()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "storage" in self.__dict__:
+            self.storage.close()
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The database, with the operator's topics as the configuration has them now."""
+        storage = Storage(self.config.newsletter.database)
+        storage.topics.follow([(topic.name, topic.written) for topic in self.config.topics])
+        return storage
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        """The verbs on subscribers."""
+        return Subscriptions(self.storage, self.config.newsletter.local_domains)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where papers come from."""
+        from newsletter.sources.api import ApiSource
+        from newsletter.sources.gate import Gate
+
+        arxiv = self.config.arxiv
+        gate = Gate(arxiv.gate or _state_folder() / "gate", arxiv.interval, self.outside.wall, self.outside.sleep)
+        contact = arxiv.contact or self.config.newsletter.sender_address
+        agent = (
+            f"DailyPapers/{__version__} (+mailto:{contact})"
+            if "@" in contact
+            else f"DailyPapers/{__version__} (+{contact})"
+        )
+        return ApiSource(arxiv.api_url, gate, agent, arxiv.max_results, self.outside.sleep)
+
+    @cached_property
+    def composer(self) -> Composer:
+        """What makes mails."""
+        newsletter = self.config.newsletter
+        local, _, _ = newsletter.sender_address.partition("@")
+        owner = split_mailbox(newsletter.operator, newsletter.local_domains)[1] if newsletter.operator else ""
+        return Composer(
+            self.storage,
+            Brand(newsletter.name, newsletter.postal_address, newsletter.language),
+            Letterhead(
+                newsletter.name,
+                newsletter.sender_name,
+                newsletter.sender_address,
+                f"{local}.{newsletter.domain}",
+                newsletter.reply_to,
+                owner,
+            ),
+            base_url=newsletter.base_url,
+            key=bytes.fromhex(self.storage.secret("token_key", lambda: secrets.token_hex(32))),
+            templates=self.config.digest.templates,
+            clock=self.outside.clock,
+        )
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The README and the repository that holds it."""
+        newsletter, archive = self.config.newsletter, self.config.archive
+        name, address = newsletter.sender_name, newsletter.sender_address
+        return Archive(archive.path, name, address, push=archive.push, sleep=self.outside.sleep)
+
+    def connect(self) -> Transport:
+        """A new line to where mail goes; nothing is opened before the first message."""
+        if self.config.delivery.transport == "maildir":
+            return MaildirTransport(self.config.delivery.maildir)
+        from newsletter.mail.transports.smtp import SmtpServer, SmtpTransport
+
+        smtp = self.config.smtp
+        password = smtp.secret.get_secret_value() if smtp.secret else ""
+        server = SmtpServer(smtp.host, smtp.port, smtp.security, smtp.username, password, smtp.ehlo_name)
+        return SmtpTransport(server, self.outside.tls)
+
+    def compose(self, claim: Claim, digests: Digests) -> bytes | None:
+        """The mail of a claimed delivery; None if the reader's choice has left nothing to read."""
+        digest = digests.of(claim.reader, claim.delivery.upto)
+        if not digest.items:
+            return None
+        delivery = claim.delivery
+        names = digests.names(digest)
+        return self.composer.message(digest, names, claim.reader.id, delivery.email, delivery.message_id)
+
+
+def _state_folder() -> Path:
+    """Where programs of this user keep what must outlive them (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "daily-papers"

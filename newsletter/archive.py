@@ -1,0 +1,404 @@
+"""Pages into a git repository: written, committed, and pushed if so asked.
+
+git is run as a program. Of an operator's repository only our own files are touched: whatever else is changed or staged
+there stays as it is. A commit is built beside the operator's index, a rebase beside the operator's work tree.
+"""
+
+import contextlib
+import operator
+import os
+import re
+import secrets
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from newsletter.errors import ArchiveError
+
+_LOCAL_SECONDS, _NETWORK_SECONDS = 120, 300
+_PUSHES = 5
+# Variables that would lead git to another repository, index or configuration, as inside a hook.
+_LEADING = re.compile(
+    r"GIT_(DIR|WORK_TREE|IMPLICIT_WORK_TREE|COMMON_DIR|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES"
+    r"|NAMESPACE|PREFIX|INTERNAL_SUPER_PREFIX|CONFIG|CONFIG_PARAMETERS|CONFIG_COUNT|CONFIG_(KEY|VALUE)_\d+|GRAFT_FILE"
+    r"|SHALLOW_FILE|REPLACE_REF_BASE|NO_REPLACE_OBJECTS|(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS|ATTR_SOURCE"
+    r"|AUTHOR_DATE|COMMITTER_DATE)"
+)
+_SETTINGS = (
+    f"core.hooksPath={os.devnull}",  # a hook of the operator's is not made for our commits
+    "core.safecrlf=false",
+    "commit.gpgSign=false",
+    "push.gpgSign=false",
+    "rebase.updateRefs=false",
+    "rebase.rebaseMerges=false",
+)
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# What the server says if another push came first, or came at the same moment.
+_OVERTAKEN = re.compile(r"^!\t.*(\[rejected\]|\[remote rejected\].*(lock|update ref|old value))", re.MULTILINE)
+
+
+class Outcome(NamedTuple):
+    """What came of it: the commit that was made, if any was needed, and whether something was pushed."""
+
+    commit: str | None
+    pushed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    output: bytes
+    errors: str
+
+    @property
+    def text(self) -> str:
+        return self.output.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+    @property
+    def reason(self) -> str:
+        """The lines that tell why it failed; no password that stands in an address."""
+        lines = [line.strip() for line in self.errors.splitlines() if line.strip() and not line.startswith("hint:")]
+        telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
+        return _PASSWORD.sub("***", " ".join(telling or lines[-1:])) or f"it ended with status {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Git:
+    """git in one folder."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def ask(
+        self, *arguments: str, given: bytes | None = None, extra: Mapping[str, str] | None = None, network: bool = False
+    ) -> _Answer:
+        """Run it, whatever comes of it. Raises `ArchiveError` if it is not there, or does not come to an end."""
+        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        command = ["git", "-C", str(self.folder), *settings, *arguments]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**self.environment, **(extra or {})},
+                start_new_session=True,  # without a terminal nothing that git starts can wait for an answer
+            )
+        except OSError as error:
+            raise ArchiveError(f"git cannot be started ({error.strerror}); the archive needs it installed") from error
+        seconds = _NETWORK_SECONDS if network else _LOCAL_SECONDS
+        try:
+            output, errors = process.communicate(given, seconds)
+        except BaseException as error:
+            _end(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise ArchiveError(f"git {arguments[0]} in {self.folder} had no end after {seconds} seconds") from error
+            raise
+        return _Answer(process.returncode, output, errors.decode("utf-8", "replace"))
+
+    def __call__(self, *arguments: str, given: bytes | None = None, extra: Mapping[str, str] | None = None) -> str:
+        """Run it and return what it printed. Raises `ArchiveError` if it fails."""
+        answer = self.ask(*arguments, given=given, extra=extra)
+        if answer.status:
+            raise ArchiveError(f"git {arguments[0]} failed in {self.folder}: {answer.reason}")
+        return answer.text
+
+    def find(self, *arguments: str) -> str | None:
+        """Run it and return what it printed; None if it found nothing."""
+        answer = self.ask(*arguments)
+        return None if answer.status else answer.text
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git and what it started, such as ssh."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with process:
+        pass
+
+
+class Archive:
+    """The folder the pages stand in, and the repository that holds it.
+
+    `path` missing, empty, or with its own .git is its own repository, also inside another; any other folder belongs to
+    the repository it lies in. Commits carry `name` and `address` where git knows nobody.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        address: str,
+        *,
+        push: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = path.resolve()
+        self._name, self._address = re.sub(r"[<>\x00-\x1f]", "", name).strip(" .,:;\"'") or address, address
+        self._push, self._sleep = push, sleep
+        inherited = os.environ if environment is None else environment
+        self._environment = {key: value for key, value in inherited.items() if not _LEADING.fullmatch(key)}
+        self._environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+
+    def read(self, page: PurePosixPath) -> str | None:
+        """The page as it is on disk, line ends and all; None if there is none.
+
+        Raises:
+            ArchiveError: it cannot be read.
+
+        """
+        path = self._place(page)
+        try:
+            return path.read_bytes().decode("utf-8", "surrogateescape")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ArchiveError(f"{path} cannot be read: {error.strerror}") from error
+
+    def keep(
+        self,
+        pages: Mapping[PurePosixPath, str],
+        message: str,
+        same: Callable[[str, str], bool] = operator.eq,
+    ) -> Outcome:
+        """Write the pages, commit them, and push if that is wanted; what an earlier run left undone is done too.
+
+        `same` says whether an old text and a new one are alike enough that the new one alone is not worth a commit.
+
+        Raises:
+            ArchiveError: something is in the way; a commit that was made stays, and the next call goes on from there.
+
+        """
+        git, prefix = self._repository()
+        if git.find("symbolic-ref", "-q", "HEAD") is None:
+            raise ArchiveError(
+                f"no branch is checked out in {git.folder}, where a commit could get lost: check one out"
+            )
+        try:
+            commit = self._commit(git, prefix, pages, message, same)
+            pushed = self._push and self._publish(git, {prefix / page.parts[0] for page in pages})
+        except OSError as error:
+            raise ArchiveError(f"the archive in {self.path} cannot be written: {error}") from error
+        return Outcome(commit and git("rev-parse", "HEAD"), pushed)  # a rebase has given it another name
+
+    def _repository(self) -> tuple[_Git, PurePosixPath]:
+        """Git at the root of the repository, and where in it the archive lies."""
+        git = _Git(self.path, self._environment)
+        try:
+            if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+                self.path.mkdir(parents=True, exist_ok=True)
+                git("init", "--quiet")
+        except OSError as error:
+            raise ArchiveError(f"{self.path} cannot be made the archive: {error.strerror}") from error
+        if not self.path.is_dir():
+            raise ArchiveError(f"{self.path} is not a folder, so it cannot be the archive")
+        if os.path.lexists(self.path / ".git"):
+            # A damaged .git must not send us to a repository further up.
+            git = _Git(self.path, {**self._environment, "GIT_CEILING_DIRECTORIES": str(self.path.parent)})
+        found = git.ask("rev-parse", "--show-toplevel")
+        if found.status:
+            raise ArchiveError(
+                f"{self.path} is in no git work tree that can be used ({found.reason}); "
+                "run `git init` there, or name an empty folder in [archive] path"
+            )
+        prefix = git("rev-parse", "--show-prefix")
+        git = _Git(Path(found.text), git.environment)
+        return _Git(git.folder, {**git.environment, **self._identity(git)}), PurePosixPath(prefix)
+
+    def _identity(self, git: _Git) -> dict[str, str]:
+        """What git is to be told of us, where nobody told it who is committing; it shall not guess from the machine."""
+        identity: dict[str, str] = {}
+        for role in ("AUTHOR", "COMMITTER"):
+            if git.find("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT") is None:
+                identity |= {f"GIT_{role}_NAME": self._name, f"GIT_{role}_EMAIL": self._address}
+        return identity
+
+    def _place(self, page: PurePosixPath) -> Path:
+        """Where a page stands. Raises `ArchiveError` if a symbolic link would lead the writing elsewhere."""
+        if page.is_absolute() or not page.parts or {"..", ".git"} & {part.lower() for part in page.parts}:
+            raise ArchiveError(f"{page} is no place in the archive")
+        path = self.path
+        for part in page.parts:
+            path /= part
+            if os.path.islink(path):  # noqa: PTH114 - a folder we may not look into is said where it is read
+                raise ArchiveError(f"{path} is a symbolic link; nothing is written through it")
+        return path
+
+    def _commit(
+        self,
+        git: _Git,
+        prefix: PurePosixPath,
+        pages: Mapping[PurePosixPath, str],
+        message: str,
+        same: Callable[[str, str], bool],
+    ) -> str | None:
+        """Compare with the last commit, not with the disk: a run may have ended between writing and committing."""
+        head = git.find("rev-parse", "-q", "--verify", "HEAD^{commit}")
+        changed, worth = {}, False
+        for page, text in pages.items():
+            mode, old = _committed(git, head, prefix / page)
+            if old != _hash(git, prefix / page, text):
+                changed[prefix / page] = mode, text
+                worth = worth or old is None or not same(_blob(git, old), text)
+        for page, text in pages.items():
+            present = self.read(page)
+            if present != text and (worth or present is None or not same(present, text)):
+                _write(self._place(page), text)
+        if not worth:
+            return None
+        entries = "".join(
+            f"{mode} {_hash(git, path, text, '-w')}\t{path}\0" for path, (mode, text) in changed.items()
+        ).encode("utf-8", "surrogateescape")
+        commit = _commit_object(git, head, entries, message)
+        git("update-index", "-z", "--index-info", given=entries)
+        git("update-ref", "-m", "commit: the archive", "HEAD", commit, head or "")
+        git.ask("update-index", "-q", "--refresh")
+        git.ask("gc", "--auto", "--quiet")
+        return commit
+
+    def _publish(self, git: _Git, ours: Iterable[PurePosixPath]) -> bool:
+        """Push what the upstream lacks; False if it lacks nothing. A rejected push is rebased and tried again."""
+        branch = git("symbolic-ref", "--short", "HEAD")
+        if git.find("rev-parse", "-q", "--verify", "HEAD^{commit}") is None:
+            return False
+        known = git.find("rev-parse", "-q", "--verify", f"{branch}@{{upstream}}")
+        if known and git.find("merge-base", "--is-ancestor", "HEAD", known) is not None:
+            return False
+        remote, target, options = _upstream(git, branch)
+        push = ("push", "--porcelain", "--no-verify", "--recurse-submodules=no", *options, remote, f"HEAD:{target}")
+        for attempt in range(_PUSHES):
+            if attempt:
+                self._sleep(2.0 ** (attempt - 1))
+            answer = git.ask(*push, network=True)
+            if not answer.status:
+                return not re.search("^=\t", answer.text, re.MULTILINE)
+            if not _OVERTAKEN.search(answer.text):
+                raise ArchiveError(_unpushed(git, remote, answer.reason))
+            self._rebase(git, remote, target, ours)
+        raise ArchiveError(_unpushed(git, remote, f"others were faster {_PUSHES} times"))
+
+    def _rebase(self, git: _Git, remote: str, target: str, ours: Iterable[PurePosixPath]) -> None:
+        """Put our commits on top of the remote's, in a work tree beside the operator's, then move the operator's."""
+        fetched = git.ask("fetch", "--no-tags", "--recurse-submodules=no", remote, target, network=True)
+        if fetched.status:
+            raise ArchiveError(_unpushed(git, remote, fetched.reason))
+        head, theirs = git("rev-parse", "HEAD"), git("rev-parse", "FETCH_HEAD")
+        if git.find("merge-base", head, theirs) is None:
+            raise ArchiveError(_unpushed(git, remote, "its branch has no commit in common with ours; clone it instead"))
+        with _beside(git, head) as other:
+            answer = other.ask("rebase", "--quiet", "--no-gpg-sign", "--no-verify", "-X", "theirs", theirs)
+            while answer.status and _ours_resolved(other, ours):
+                answer = other.ask("rebase", "--continue")
+            if answer.status:
+                raise ArchiveError(_unpushed(git, remote, f"it does not rebase: {answer.reason}"))
+            moved = other("rev-parse", "HEAD")
+        git.ask("update-index", "-q", "--refresh")
+        answer = git.ask("read-tree", "-m", "-u", head, moved)
+        if answer.status:
+            raise ArchiveError(_unpushed(git, remote, f"uncommitted changes are in the way: {answer.reason}"))
+        git("update-ref", "-m", "rebase: the archive", "HEAD", moved, head)
+
+
+def _committed(git: _Git, head: str | None, path: PurePosixPath) -> tuple[str, str | None]:
+    """Mode and blob of a file in the last commit."""
+    entry = git("ls-tree", "-z", head, "--", str(path)) if head else ""
+    if not entry:
+        return "100644", None
+    mode, kind, blob = entry.partition("\t")[0].split()
+    if kind != "blob":
+        raise ArchiveError(f"{path} is no file in the last commit of {git.folder}; the archive needs its place")
+    return mode, blob
+
+
+def _hash(git: _Git, path: PurePosixPath, text: str, *options: str) -> str:
+    """The blob git would make of a text: what .gitattributes says of line ends and filters is done to it."""
+    content = text.encode("utf-8", "surrogateescape")
+    return git("hash-object", *options, "--stdin", f"--path={path}", given=content)
+
+
+def _blob(git: _Git, blob: str) -> str:
+    return git.ask("cat-file", "blob", blob).output.decode("utf-8", "surrogateescape")
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file in one step, so that it is never half written."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.stat().st_mode & 0o777 if path.exists() else None
+        try:
+            with temporary.open("xb") as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+                file.flush()
+                os.fsync(file.fileno())
+            if mode is not None:
+                temporary.chmod(mode)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _commit_object(git: _Git, head: str | None, entries: bytes, message: str) -> str:
+    """Make the commit: the last one's tree with our files in it, whatever the operator's index holds."""
+    with tempfile.TemporaryDirectory(prefix="newsletter-") as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+        if head:
+            git("read-tree", head, extra=index)
+        git("update-index", "-z", "--index-info", given=entries, extra=index)
+        tree = git("write-tree", "--missing-ok", extra=index)
+    parents = ("-p", head) if head else ()
+    return git("commit-tree", tree, *parents, given=f"{message.strip()}\n".encode())
+
+
+def _upstream(git: _Git, branch: str) -> tuple[str, str, tuple[str, ...]]:
+    """Where to push, to which branch, and with what options: the branch's upstream, else the only remote."""
+    remote, target = git.find("config", f"branch.{branch}.remote"), git.find("config", f"branch.{branch}.merge")
+    if remote and target:
+        return remote, target, ()
+    remotes = git("remote").splitlines()
+    if not remotes:
+        raise ArchiveError(
+            f"{git.folder} has no remote to push to; the commits stay there. "
+            "Run `git remote add origin ADDRESS` in it, or set push = false in [archive]"
+        )
+    if len(remotes) > 1:
+        raise ArchiveError(
+            f"{git.folder} has several remotes; the commits stay there. Say which one is meant: "
+            f"`git push --set-upstream REMOTE {branch}`"
+        )
+    return remotes[0], f"refs/heads/{branch}", ("--set-upstream",)
+
+
+def _unpushed(git: _Git, remote: str, reason: str) -> str:
+    commit = git("rev-parse", "--short", "HEAD")
+    remote = _PASSWORD.sub("***", remote)
+    return f"the commit {commit} is kept in {git.folder} but could not be pushed to {remote}: {reason}"
+
+
+@contextlib.contextmanager
+def _beside(git: _Git, commit: str) -> Iterator[_Git]:
+    """A work tree of its own, at a commit."""
+    with tempfile.TemporaryDirectory(prefix="newsletter-") as folder:
+        place = Path(folder, "tree")
+        git("worktree", "add", "--quiet", "--detach", str(place), commit)
+        try:
+            yield _Git(place, git.environment)
+        finally:
+            git.ask("worktree", "remove", "--force", str(place))
+
+
+def _ours_resolved(git: _Git, ours: Iterable[PurePosixPath]) -> bool:
+    """Take our side of what a rebase stopped at; False if the conflict is about other files, or there is none."""
+    names = [name for name in git("diff", "--name-only", "--diff-filter=U", "-z").split("\0") if name]
+    if not names or any(not any(PurePosixPath(name).is_relative_to(own) for own in ours) for name in names):
+        return False
+    git("add", "--force", "--", *names)
+    return True

@@ -1,0 +1,65 @@
+"""The command line: words for people over the package's verbs, and exit statuses for programs."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from newsletter import __version__
+from newsletter.cli import ledger, publishing, setup, subscribers, topics
+from newsletter.cli.context import Context
+from newsletter.errors import NewsletterError, QueryError, UsageError
+
+_LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="newsletter")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("config.toml"),
+    envvar="NEWSLETTER_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="The configuration. Paths in it are relative to it.",
+)
+@click.option("-v", "--verbose", count=True, help="Log what is done; twice for more.")
+@click.option("-q", "--quiet", is_flag=True, help="Log errors only, and show no progress.")
+@click.pass_context
+def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: bool) -> None:
+    """A newsletter of new arXiv papers: by keyword, by mail, with a README archive in git.
+
+    Begin with `newsletter init`, look at config.toml, add a subscriber, and run `newsletter publish` once a day.
+    """
+    level = _LEVELS[-1 if quiet else min(verbose, 2)]
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    context.obj = Context(config_path, quiet=quiet)
+    context.call_on_close(context.obj.close)
+
+
+for module in (setup, publishing, topics, subscribers, ledger):
+    for command in module.COMMANDS:
+        newsletter.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; exit 0: done, 1: failed while running, 2: wrong use or configuration."""
+    try:
+        newsletter(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except QueryError as error:
+        click.echo(f"newsletter: the query does not parse\n{error.pointing()}", err=True)
+        sys.exit(2)
+    except NewsletterError as error:
+        click.echo(f"newsletter: {error}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,74 @@
+"""What every command shares: the configuration, the app over it, and how things are shown."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+
+from newsletter.app import App
+from newsletter.config import load
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+class Context:
+    """The command line's state: nothing is read or opened before a command needs it."""
+
+    def __init__(self, config_path: Path, *, quiet: bool) -> None:
+        self.config_path, self.quiet = config_path, quiet
+
+    @cached_property
+    def app(self) -> App:
+        """The app over the configuration. Raises `ConfigError`."""
+        return App(load(self.config_path))
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "app" in self.__dict__:
+            self.app.close()
+
+    @contextmanager
+    def progress(self, label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+        """A progress bar on a terminal, nothing elsewhere; call what it yields with (done, total)."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _done, _total: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class DateType(click.ParamType[date]):
+    """A date as YYYY-MM-DD."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read it, or say what is allowed."""
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date (allowed: YYYY-MM-DD)", param, ctx)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON; dates and the like become their text."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def show_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print columns, as wide as they need to be: a line is never folded, so that grep and cut work."""
+    lines = [tuple(header), *(tuple("" if cell is None else str(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

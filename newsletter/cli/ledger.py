@@ -1,0 +1,153 @@
+"""`newsletter editions`, `deliveries` and `status`: what was announced, what became of it, how things stand."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+
+import click
+
+from newsletter import status as standing
+from newsletter.cli.context import Context, DateType, json_option, show_json, show_table
+from newsletter.errors import UsageError
+from newsletter.model import DeliveryStatus, Status
+from newsletter.text import readable
+
+_limit = click.option(
+    "--limit", type=click.IntRange(min=1), default=30, show_default=True, help="How many, newest first."
+)
+
+
+@click.group()
+def editions() -> None:
+    """List the editions, or show one."""
+
+
+@editions.command("list")
+@_limit
+@json_option
+@click.pass_obj
+def list_editions(context: Context, limit: int, as_json: bool) -> None:
+    """Every date with what its edition announced, or why it has none."""
+    days = standing.days(context.app, limit)
+    if as_json:
+        show_json([asdict(day) for day in days])
+        return
+    rows = [
+        (day.date, ", ".join(f"{number} {kind}" for kind, number in day.counts.items()) or "no edition", day.reason)
+        for day in days
+    ]
+    show_table(("DATE", "ANNOUNCED", "REASON"), rows)
+
+
+@editions.command("show")
+@click.argument("day", metavar="DATE", type=DateType())
+@json_option
+@click.pass_obj
+def show_edition(context: Context, day: date, as_json: bool) -> None:
+    """What the edition of DATE announced, how it was fetched, and what became of its digests."""
+    storage = context.app.storage
+    if not storage.editions.exists(day):
+        harvests = storage.harvests.of_date(day)
+        reason = standing.explain(harvests[-1]) if harvests else "nothing was fetched for it"
+        raise UsageError(f"{day} has no edition: {reason}")
+    topics = {topic.id: topic for topic in storage.topics.all()}
+    announced = [a for a in storage.editions.of(day) if not topics[a.topic_id].personal]
+    rows = [
+        {
+            "topic": topics[a.topic_id].name,
+            "kind": a.kind,
+            "paper": f"{a.paper.id}v{a.paper.version}",
+            "title": a.paper.title,
+        }
+        for a in announced
+    ]
+    facts = {
+        "date": day,
+        "fetches": [asdict(harvest) for harvest in storage.harvests.of_date(day)],
+        "deliveries": storage.deliveries.of_edition(day),
+        "announced": rows,
+    }
+    if as_json:
+        show_json(facts)
+        return
+    for harvest in storage.harvests.of_date(day):
+        click.echo(
+            f"fetched   {harvest.state}: {harvest.requests} requests, {harvest.matched} matched by arXiv, "
+            f"{harvest.received} received, {harvest.outside} outside the categories, {harvest.dropped} dropped"
+        )
+    digests = ", ".join(f"{number} {status}" for status, number in storage.deliveries.of_edition(day).items())
+    click.echo(f"digests   {digests or 'none'}\n")
+    show_table(
+        ("TOPIC", "KIND", "PAPER", "TITLE"), [(r["topic"], r["kind"], r["paper"], readable(r["title"])) for r in rows]
+    )
+
+
+@click.group()
+def deliveries() -> None:
+    """Look at the ledger, or try again."""
+
+
+@deliveries.command("list")
+@click.option("--status", type=click.Choice([status.value for status in DeliveryStatus]), help="Only those.")
+@_limit
+@json_option
+@click.pass_obj
+def list_deliveries(context: Context, status: str | None, limit: int, as_json: bool) -> None:
+    """The newest deliveries, with the last answer to each."""
+    found = context.app.storage.deliveries.all(DeliveryStatus(status) if status else None, limit)
+    if as_json:
+        show_json([asdict(delivery) for delivery in found])
+        return
+    show_table(
+        ("ID", "STATUS", "EMAIL", "UP TO", "ATTEMPTS", "DUE", "ANSWER"),
+        [(d.id, d.status, d.email, d.upto, d.attempts, f"{d.due:%Y-%m-%d %H:%M}", d.reply) for d in found],
+    )
+
+
+@deliveries.command()
+@click.pass_obj
+def retry(context: Context) -> None:
+    """Make everything that is deferred due at once; `deliver` sends it."""
+    with context.app.storage.write():
+        number = context.app.storage.deliveries.retry(context.app.now())
+    click.echo(f"{number} deliveries are due again; `newsletter deliver` sends them.")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(context: Context, as_json: bool) -> None:
+    """What ran, what is due, what is ill and why. Exit status 1 if something is overdue."""
+    report = standing.report(context.app)
+    if as_json:
+        show_json(asdict(report))
+    else:
+        _show_status(report)
+    if report.overdue:
+        sys.exit(1)
+
+
+def _show_status(report: standing.Report) -> None:
+    def counted(counts: Mapping[Status, int] | Mapping[DeliveryStatus, int]) -> str:
+        return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
+
+    click.echo(f"edition      {report.newest_edition or 'none yet'}")
+    if report.last_fetch is None:
+        click.echo("last fetch   never")
+    else:
+        click.echo(f"last fetch   {report.last_fetch.ended:%Y-%m-%d %H:%M} UTC, {report.last_fetch.state}")
+        click.echo(
+            f"             {standing.explain(report.last_fetch) if report.last_fetch.state != 'fresh' else report.last_fetch.reason}"
+        )
+    click.echo(f"subscribers  {counted(report.subscribers)}; {report.suppressed} suppressed")
+    click.echo(f"deliveries   {counted(report.deliveries)}")
+    if report.next_due:
+        click.echo(f"next due     {report.next_due:%Y-%m-%d %H:%M} UTC")
+    for remark in report.remarks:
+        click.echo(f"remark       {remark}")
+    for overdue in report.overdue:
+        click.echo(f"OVERDUE      {overdue}")
+
+
+COMMANDS = (editions, deliveries, status)

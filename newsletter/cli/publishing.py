@@ -1,0 +1,145 @@
+"""`newsletter publish` and its stages, and `preview`."""
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import click
+
+from newsletter import publish as verbs
+from newsletter.archive import Outcome
+from newsletter.cli.context import Context, DateType
+from newsletter.delivery import Tally, Work
+from newsletter.fetching import fetch as fetch_verb
+from newsletter.errors import SourceError
+from newsletter.model import DeliveryStatus, HarvestState, Kind
+from newsletter.preview import preview as preview_verb
+
+
+@click.command()
+@click.option("--date", "day", type=DateType(), metavar="DATE", help="The edition's date; today's by default.")
+@click.option("--dry-run", is_flag=True, help="Say what would be announced and to how many; write and send nothing.")
+@click.pass_obj
+def publish(context: Context, day: date | None, dry_run: bool) -> None:
+    """Make a date's edition: fetch, select, queue, deliver what is due, archive.
+
+    Run again, it sends and commits nothing twice and finishes what was left.
+    """
+    app = context.app
+    with ExitStack() as stack:
+        fetched = stack.enter_context(context.progress("Fetching", "topics"))
+        if dry_run:
+            report = verbs.rehearse(app, day or app.today(), fetched)
+        else:
+            report = verbs.publish(app, day or app.today(), fetched=fetched, work=_watched(context, stack))
+    for line in describe(report, dry_run=dry_run):
+        click.echo(line)
+    for failure in report.failures[1:]:
+        click.echo(f"newsletter: {failure}", err=True)
+    if report.failures:
+        raise report.failures[0]
+
+
+@click.command()
+@click.pass_obj
+def fetch(context: Context) -> None:
+    """Fetch alone: ask arXiv for every topic and keep what is new for the next edition."""
+    app = context.app
+    with context.progress("Fetching", "topics") as progress, verbs.publishing(app):
+        record = fetch_verb(app, app.today(), progress)
+    if record.state is HarvestState.FAILED:
+        raise SourceError(f"nothing was fetched: {record.reason}")
+    click.echo(f"{record.state}: {record.reason}; {record.requests} requests")
+
+
+@click.command()
+@click.option("--wait", "stay", is_flag=True, help="Stay, and send what becomes due, until told to stop.")
+@click.pass_obj
+def deliver(context: Context, stay: bool) -> None:
+    """Deliver alone: send what is due now."""
+    with ExitStack() as stack:
+        tally = verbs.deliver(context.app, stay=stay, work=_watched(context, stack))
+    click.echo(_describe_tally(tally))
+
+
+@click.command()
+@click.pass_obj
+def archive(context: Context) -> None:
+    """Archive alone: write README and edition pages, and commit them if something changed."""
+    outcome = verbs.archive(context.app)
+    click.echo(_describe_archive(outcome))
+
+
+@click.command()
+@click.option("--subscriber", metavar="EMAIL", help="Whose mail; default: that of one who takes all topics.")
+@click.option("--topic", metavar="NAME", help="One topic only.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("preview.html"), show_default=True,
+              help="A file: .html, .txt, or .eml for the whole message.")  # fmt: skip
+@click.pass_obj
+def preview(context: Context, subscriber: str | None, topic: str | None, output: Path) -> None:
+    """Write the mail of the newest edition to a file, without sending."""
+    if subscriber and topic:
+        raise click.UsageError("--subscriber or --topic, not both")
+    mail = preview_verb(context.app, subscriber, topic)
+    output.write_bytes(mail.as_file(output.suffix))
+    click.echo(f"Wrote {output}: {mail.subject}")
+
+
+def describe(report: verbs.Report, *, dry_run: bool) -> list[str]:
+    """A publish in a few lines."""
+    lines = []
+    if report.harvest is None:
+        lines.append(f"{report.day} has its edition already; nothing was fetched.")
+    elif report.decision.edition is None:
+        lines.append(f"{report.day}: no edition. {report.harvest.reason}")
+    else:
+        counts = ", ".join(f"{number} {kind}" for kind, number in report.decision.counts.items())
+        lines.append(f"{report.day}: {counts}. Fetched: {report.harvest.reason}")
+    if dry_run:
+        lines.append(f"Would be sent to {report.decision.queued}. This was a rehearsal: nothing was written or sent.")
+    else:
+        lines.append(_describe_tally(report.tally))
+        if report.archived is not None:
+            lines.append(_describe_archive(report.archived))
+    return lines
+
+
+def _describe_tally(tally: Tally) -> str:
+    words = [f"{tally[status]} {status}" for status in DeliveryStatus if tally[status]]
+    held = f"; the rest waits, [smtp] {tally.held_back} is reached" if tally.held_back else ""
+    return f"Mail: {', '.join(words) or 'nothing was due'}{held}."
+
+
+def _describe_archive(outcome: Outcome) -> str:
+    if outcome.commit is None:
+        return "Archive: unchanged" + (", pushed." if outcome.pushed else ".")
+    return f"Archive: commit {outcome.commit[:12]}" + (", pushed." if outcome.pushed else ".")
+
+
+def _watched(context: Context, stack: ExitStack) -> Callable[[Work], Work]:
+    """Add a progress bar and a clean end on SIGTERM to a delivery run, for as long as `stack` lives."""
+
+    def add(work: Work) -> Work:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            previous = signal.signal(number, lambda *_: stop.set())
+            stack.callback(signal.signal, number, previous)
+        show = stack.enter_context(context.progress("Sending", "mails"))
+        due = context.app.storage.deliveries.number_due(context.app.now())
+        done = 0
+
+        def progress(number: int) -> None:
+            nonlocal done
+            done += number
+            show(done, max(due, done))
+
+        return replace(work, stop=stop, progress=progress)
+
+    return add
+
+
+COMMANDS = (publish, fetch, deliver, archive, preview)

@@ -1,0 +1,77 @@
+"""Which digest a reader gets: what storage holds, put before `selection`, each answer kept for readers who are alike."""
+
+from datetime import date
+
+from newsletter.model import Announcement, Digest, Topic
+from newsletter.selection import make_digest
+from newsletter.storage import Storage
+from newsletter.storage.deliveries import Reader
+
+_KEPT_WINDOWS = 8  # windows of editions whose announcements are kept; readers are served in the order they were queued
+_KEPT_DIGESTS = 20_000
+
+
+class _Window:
+    """What the editions of one window announce, and what of it had been announced before."""
+
+    def __init__(self, storage: Storage, after: date | None, upto: date) -> None:
+        self.announcements: tuple[Announcement, ...] = tuple(storage.editions.announced(after, upto))
+        self.told_before = storage.editions.told_before(after, upto)
+        self.digests: dict[tuple[tuple[int, ...], frozenset[tuple[str, int]]], Digest] = {}
+
+
+class Digests:
+    """Digests for readers, made once for all who chose the same and were told the same."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._windows: dict[tuple[date | None, date], _Window] = {}
+        self.topics: dict[int, Topic] = {topic.id: topic for topic in storage.topics.all()}
+        self._everything = tuple(
+            topic.id for topic in self.topics.values() if not topic.personal and not topic.sleeping
+        )
+
+    def of(self, reader: Reader, upto: date) -> Digest:
+        """The digest of the editions after the reader's `covered`, up to and including `upto`."""
+        window = self._window(reader.covered, upto)
+        chosen = self._chosen(reader)
+        told = self._told(reader, window) if window.told_before else frozenset()
+        if (chosen, told) not in window.digests:
+            if len(window.digests) >= _KEPT_DIGESTS:
+                window.digests.clear()
+            window.digests[chosen, told] = make_digest(
+                window.announcements, chosen, told, after=reader.covered, upto=upto
+            )
+        return window.digests[chosen, told]
+
+    def names(self, digest: Digest) -> dict[int, str]:
+        """What the topics of a digest are called, in order: an operator's by its name, a reader's query by itself."""
+        used = {topic_id for item in digest.items for topic_id in item.topic_ids}
+        return {topic_id: topic.name or topic.query for topic_id, topic in self.topics.items() if topic_id in used}
+
+    def _window(self, after: date | None, upto: date) -> _Window:
+        if (after, upto) not in self._windows:
+            while len(self._windows) >= _KEPT_WINDOWS:
+                self._windows.pop(next(iter(self._windows)))
+            self._windows[after, upto] = _Window(self._storage, after, upto)
+        return self._windows[after, upto]
+
+    def _chosen(self, reader: Reader) -> tuple[int, ...]:
+        if not reader.chosen:
+            return self._everything
+        return tuple(topic_id for topic_id in self.topics if topic_id in reader.chosen)
+
+    def _told(self, reader: Reader, window: _Window) -> frozenset[tuple[str, int]]:
+        return frozenset(
+            key
+            for key, places in window.told_before.items()
+            if any(self._was_told(reader, topic_id, day) for topic_id, day in places)
+        )
+
+    def _was_told(self, reader: Reader, topic_id: int, day: date) -> bool:
+        if reader.chosen:
+            theirs, since = topic_id in reader.chosen, reader.chosen.get(topic_id)
+        else:
+            theirs, since = topic_id in self._everything, reader.since
+        later = since is None or day > since
+        return theirs and later and self._storage.deliveries.covered_on(reader.id, day)

@@ -1,0 +1,1 @@
+"""Messages as bytes, the tokens in them, and the ways out of the house."""

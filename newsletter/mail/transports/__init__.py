@@ -1,0 +1,51 @@
+"""Ways to hand a message over. A transport answers for one recipient, or raises about itself."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, Self
+
+
+class Verdict(Enum):
+    """What an answer means for one recipient."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"  # try again: 4xx, or the connection was lost before the final dot
+    REFUSED = "refused"  # for good, and about this recipient
+    UNKNOWN = "unknown"  # lost after the final dot: nobody can know (RFC 1047)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one attempt. `code` is the SMTP reply's, 0 if there was none."""
+
+    verdict: Verdict
+    code: int = 0
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}".strip() if self.code else self.text
+
+
+class Transport(Protocol):
+    """One connection; used by one thread at a time."""
+
+    def send(self, sender: str, recipient: str, message: bytes) -> Answer:
+        """Hand over one message; opens the connection on first use, and again after it was lost.
+
+        Raises:
+            TransportError: nothing can be handed over: the fault is ours or the server's, no recipient's.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """End the session; never raises."""
+        ...
+
+    def abort(self) -> None:
+        """Break off, from another thread, whatever `send` is waiting for; never raises."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...

@@ -1,0 +1,196 @@
+"""SMTP (RFC 5321): one connection, kept open, and each answer told apart by whom it is about."""
+
+import re
+import smtplib
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from newsletter.addresses import wire_address
+from newsletter.errors import TransportError
+from newsletter.mail.transports import Answer, Verdict
+
+CONNECT_TIMEOUT = 30.0  # seconds; RFC 5321 §4.5.3.2 would wait longer, but the queue can
+COMMAND_TIMEOUT = 300.0
+DOT_TIMEOUT = 600.0  # after the final dot: who hangs up earlier sends twice
+
+_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Which server, and how it is spoken to. `security` is what is required; there is no falling back."""
+
+    host: str
+    port: int
+    security: Literal["none", "starttls", "tls"]
+    username: str = ""
+    password: str = ""
+    ehlo_name: str = ""
+
+    def __repr__(self) -> str:
+        return f"SmtpServer({self.host}:{self.port}, {self.security})"
+
+
+class _LostError(Exception):
+    """The connection was lost before the final dot: the message has not been taken."""
+
+
+class SmtpTransport:
+    """One connection to a server. `context` overrides the system's certificates, for tests and private CAs."""
+
+    def __init__(self, server: SmtpServer, context: ssl.SSLContext | None = None) -> None:
+        self._server = server
+        self._context = context or ssl.create_default_context()
+        self._smtp: smtplib.SMTP | None = None
+
+    def send(self, sender: str, recipient: str, message: bytes) -> Answer:
+        """Hand over one message; see `Transport.send`.
+
+        A server may close a connection that it kept open for the message before; that costs a new one, no deferral.
+        """
+        kept = self._smtp is not None
+        try:
+            return self._send(sender, recipient, message)
+        except _LostError as error:
+            self.close()
+            if not kept:
+                return Answer(Verdict.DEFERRED, text=f"connection lost: {error}")
+        try:
+            return self._send(sender, recipient, message)
+        except _LostError as error:
+            self.close()
+            return Answer(Verdict.DEFERRED, text=f"connection lost: {error}")
+
+    def close(self) -> None:
+        """Say QUIT if somebody still listens, and hang up."""
+        smtp, self._smtp = self._smtp, None
+        if smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                if smtp.sock is not None:
+                    smtp.sock.settimeout(2.0)
+                smtp.quit()
+            smtp.close()
+
+    def abort(self) -> None:
+        """Break a conversation off from another thread; the thread in it gets an error at once."""
+        smtp = self._smtp
+        if smtp is not None and smtp.sock is not None:
+            with suppress(OSError):
+                smtp.sock.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _send(self, sender: str, recipient: str, message: bytes) -> Answer:
+        smtp = self._smtp or self._connect()
+        self._smtp = smtp
+        options = []
+        if not (recipient.rpartition("@")[0]).isascii():
+            if not smtp.has_extn("smtputf8"):
+                return Answer(Verdict.REFUSED, text="the server takes no addresses beyond ASCII (SMTPUTF8)")
+            options = ["SMTPUTF8", "BODY=8BITMIME"]
+            smtp.command_encoding = "utf-8"
+        code, text = self._command(smtp, "MAIL", f"FROM:<{wire_address(sender)}>", *options)
+        if code >= 500:
+            self._reset(smtp)
+            raise TransportError(f"{self._server.host} refuses the sender: {code} {text}")
+        if code >= 400:
+            self._reset(smtp)
+            return Answer(Verdict.DEFERRED, code, text)
+        code, text = self._command(smtp, "RCPT", f"TO:<{wire_address(recipient)}>")
+        if code >= 400:
+            self._reset(smtp)
+            return Answer(judge(code, text), code, text)
+        code, text = self._command(smtp, "DATA")
+        if code != 354:
+            self._reset(smtp)
+            return Answer(Verdict.DEFERRED, code, text)
+        return self._body(smtp, message)
+
+    def _body(self, smtp: smtplib.SMTP, message: bytes) -> Answer:
+        stuffed = message.replace(b"\r\n.", b"\r\n..")
+        try:
+            smtp.send((b"." if stuffed.startswith(b".") else b"") + stuffed + b".\r\n")
+        except (OSError, smtplib.SMTPServerDisconnected) as error:
+            raise _LostError(str(error)) from error
+        try:
+            if smtp.sock is not None:
+                smtp.sock.settimeout(DOT_TIMEOUT)
+            code, raw = smtp.getreply()
+            if smtp.sock is not None:
+                smtp.sock.settimeout(COMMAND_TIMEOUT)
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            return Answer(Verdict.UNKNOWN, text=f"no answer after the message: {error}")
+        text = _text(raw)
+        if code == 421:
+            self.close()
+        return Answer(Verdict.ACCEPTED if code < 300 else judge(code, text), code, text)
+
+    def _command(self, smtp: smtplib.SMTP, *words: str) -> tuple[int, str]:
+        try:
+            code, raw = smtp.docmd(" ".join(words))
+        except (OSError, smtplib.SMTPException) as error:
+            raise _LostError(str(error)) from error
+        if code == 421 or code < 0:
+            raise _LostError(f"{code} {_text(raw)}")
+        return code, _text(raw)
+
+    def _reset(self, smtp: smtplib.SMTP) -> None:
+        try:
+            smtp.rset()
+        except (OSError, smtplib.SMTPException):
+            self.close()
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        try:
+            smtp = self._open()
+            smtp.ehlo_or_helo_if_needed()
+            if server.security == "starttls":
+                smtp.starttls(context=self._context)
+                smtp.ehlo()
+            if server.username:
+                smtp.login(server.username, server.password)
+        except smtplib.SMTPAuthenticationError as error:
+            raise TransportError(
+                f"{server.host} refuses the login of {server.username}: {error.smtp_code} {_text(error.smtp_error)}"
+            ) from None
+        except smtplib.SMTPNotSupportedError as error:
+            hint = f"; [smtp] security = {server.security!r} is never given up" if server.security == "starttls" else ""
+            raise TransportError(f"{server.host}:{server.port}: {error}{hint}") from error
+        except ssl.SSLError as error:
+            raise TransportError(f"{server.host}:{server.port}: TLS failed: {error.reason or error}") from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise TransportError(f"{server.host}:{server.port}: no connection: {error}") from error
+        if smtp.sock is not None:
+            smtp.sock.settimeout(COMMAND_TIMEOUT)
+        return smtp
+
+    def _open(self) -> smtplib.SMTP:
+        server, name = self._server, self._server.ehlo_name or None
+        if server.security == "tls":
+            return smtplib.SMTP_SSL(server.host, server.port, name, timeout=CONNECT_TIMEOUT, context=self._context)
+        return smtplib.SMTP(server.host, server.port, name, timeout=CONNECT_TIMEOUT)
+
+
+def judge(code: int, text: str) -> Verdict:
+    """What a refusal of a recipient or of a message means for its recipient (RFC 5321 §4.2, RFC 3463).
+
+    A full mailbox is no bounce, whatever its class; 5.7.x is policy, which is more often about us than about them.
+    """
+    match = _ENHANCED.search(text)
+    subject, detail = (int(match[2]), int(match[3])) if match else (0, 0)
+    soft = code == 552 or (subject, detail) == (2, 2) or subject == 7
+    return Verdict.DEFERRED if code < 500 or soft else Verdict.REFUSED
+
+
+def _text(raw: bytes | str) -> str:
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    return " ".join(text.split())[:500]

@@ -1,0 +1,212 @@
+"""A date's edition: fetch, select, queue, deliver, archive, in that order.
+
+::
+
+    harvest  = gather(topics)                 HTTP; nothing is written while the net is awaited
+    record   = store(harvest)                 one transaction: papers, proposals, account
+    edition  = settle(undecided)              one transaction: announcements, cards, readers' digests
+    tally    = deliver(queue)                 a transaction before and after each message
+    outcome  = archive(editions)              one commit
+
+Each step takes up what the one before wrote down, so after a kill at any line the same command goes on.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from newsletter.app import App
+from newsletter.archive import Outcome
+from newsletter.delivery import Pace, Run, Tally, Work
+from newsletter.digests import Digests
+from newsletter.errors import RunError, SourceError, UsageError
+from newsletter.fetching import fetch, gather, store
+from newsletter.locks import hold
+from newsletter.model import Announcement, HarvestState
+from newsletter.rendering.readme import (
+    README,
+    EditionPage,
+    EditionSection,
+    Section,
+    only_date_differs,
+    render_archive,
+    render_edition,
+)
+from newsletter.settling import Decision, make_plan, settle, write_down
+from newsletter.storage.harvests import HarvestRecord
+
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+_PAGES_CHECKED = 10  # newest edition pages that are written again, lest one was written and never committed
+
+
+def publishing(app: App) -> AbstractContextManager[None]:
+    """The lock under which editions are made, one process at a time. Raises `BusyError`."""
+    return hold(_beside(app, "publish"), "publishing")
+
+
+def check_date(app: App, day: date) -> None:
+    """Raise `UsageError` for a date before the newest edition, unless it has an edition itself."""
+    newest = app.storage.editions.newest()
+    if newest is not None and day < newest and not app.storage.editions.exists(day):
+        raise UsageError(
+            f"--date {day}: there is a newer edition, {newest} (allowed: that date or later, or one of an edition)"
+        )
+
+
+# ---------------------------------------------------------------- deliver
+
+
+def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lambda work: work) -> Tally:
+    """Send what is due. `work` may add a progress bar, or an event that ends the run.
+
+    Raises:
+        BusyError: another process is sending.
+        TransportError: nothing can be handed over.
+
+    """
+    smtp = app.config.smtp
+    by_smtp = app.config.delivery.transport == "smtp"
+    digests: list[Digests] = []
+
+    def fresh_digests() -> Digests:
+        if not digests or stay:
+            digests[:] = [Digests(app.storage)]
+        return digests[0]
+
+    with hold(_beside(app, "sender"), "sending"):
+        return Run(
+            app.storage,
+            work(
+                Work(
+                    connect=app.connect,
+                    compose=lambda claim: app.compose(claim, fresh_digests()),
+                    sender=app.config.newsletter.sender_address,
+                    clock=app.outside.clock,
+                    sleep=app.outside.sleep,
+                    chance=app.outside.chance,
+                    connections=smtp.connections if by_smtp else 1,
+                    pace=Pace(smtp.per_second, smtp.per_hour, smtp.per_day) if by_smtp else Pace(),
+                )
+            ),
+        ).drain(stay=stay)
+
+
+def _beside(app: App, name: str) -> Path:
+    database = app.config.newsletter.database
+    return database.with_name(f"{database.name}.{name}")
+
+
+# ---------------------------------------------------------------- archive
+
+
+def archive(app: App) -> Outcome:
+    """Write README and edition pages and commit them, if more than the date changed. Raises `ArchiveError`."""
+    config = app.config
+    repository = app.archive
+    pages: dict[PurePosixPath, str] = {}
+    sections = [
+        Section(topic.name, tuple(app.storage.papers.newest(topic.id))) for topic in app.storage.topics.operators()
+    ]
+    dates = app.storage.editions.dates()
+    for number, day in enumerate(reversed(dates)):
+        page = EditionPage(day, ())
+        if number < _PAGES_CHECKED or repository.read(page.path) is None:
+            page = _edition_page(app, day)
+            if page.sections:  # an edition may announce something under readers' own queries alone
+                pages[page.path] = render_edition(config.newsletter.name, page)
+    day = dates[-1] if dates else app.today()
+    pages |= render_archive(repository.read(README), config.newsletter.name, day, sections, config.archive.max_papers)
+    return repository.keep(pages, f"Papers of {day}", only_date_differs)
+
+
+def _edition_page(app: App, day: date) -> EditionPage:
+    by_topic: dict[int, list[Announcement]] = {}
+    for announcement in app.storage.editions.of(day):
+        by_topic.setdefault(announcement.topic_id, []).append(announcement)
+    names = {topic.id: topic.name for topic in app.storage.topics.all() if not topic.personal}
+    sections = (EditionSection(name, tuple(by_topic[topic])) for topic, name in names.items() if topic in by_topic)
+    return EditionPage(day, tuple(sections))
+
+
+# ---------------------------------------------------------------- the whole of it
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `publish` came to. `harvest` is None if the date had its edition already and nothing was fetched."""
+
+    day: date
+    harvest: HarvestRecord | None
+    decision: Decision
+    tally: Tally
+    archived: Outcome | None
+    failures: tuple[RunError, ...] = ()
+
+
+def publish(
+    app: App,
+    day: date,
+    *,
+    fetched: Callable[[int, int], None] = lambda _done, _all: None,
+    work: Callable[[Work], Work] = lambda work: work,
+) -> Report:
+    """Make a date's edition and bring it out; run again, it finishes what was left and repeats nothing.
+
+    A stage that fails does not keep the later ones from what they can do; the report names the failures.
+
+    Raises:
+        UsageError: the date is before the newest edition's and has none itself.
+        BusyError: another process is publishing.
+
+    """
+    failures: list[RunError] = []
+    with publishing(app):
+        check_date(app, day)
+        harvest, decision = _select(app, day, fetched, failures)
+        tally = _attempt(lambda: deliver(app, work=work), failures) or Tally()
+        archived = _attempt(lambda: archive(app), failures)
+    return Report(day, harvest, decision, tally, archived, tuple(failures))
+
+
+class _UndoError(Exception):
+    """Raised to roll a rehearsal back."""
+
+
+def rehearse(app: App, day: date, fetched: Callable[[int, int], None] = lambda _done, _all: None) -> Report:
+    """What `publish` would do: everything up to the queue, in a transaction that is rolled back. Nothing is sent."""
+    check_date(app, day)
+    gathered = None if app.storage.editions.exists(day) else gather(app, day, fetched)
+    with suppress(_UndoError), app.storage.write():
+        if gathered is not None:
+            store(app, gathered)
+        decision = write_down(app, make_plan(app, day))
+        raise _UndoError
+    return Report(day, gathered.record if gathered else None, decision, Tally(), None)
+
+
+def _select(
+    app: App, day: date, fetched: Callable[[int, int], None], failures: list[RunError]
+) -> tuple[HarvestRecord | None, Decision]:
+    """Fetch, unless the date has its edition, and settle, unless the fetch failed."""
+    if app.storage.editions.exists(day):
+        return None, settle(app, day)
+    harvest = fetch(app, day, fetched)
+    if harvest.state is HarvestState.FAILED:
+        failures.append(SourceError(f"nothing was fetched: {harvest.reason}"))
+        return harvest, Decision(None, (), 0)
+    return harvest, _attempt(lambda: settle(app, day), failures) or Decision(None, (), 0)
+
+
+def _attempt(stage: Callable[[], _Result], failures: list[RunError]) -> _Result | None:
+    try:
+        return stage()
+    except RunError as error:
+        log.error("%s", error)
+        failures.append(error)
+        return None

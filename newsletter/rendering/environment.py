@@ -1,0 +1,89 @@
+"""The jinja2 environment: where templates lie, what they may use, and what is said when one is broken."""
+
+import textwrap
+import traceback
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from newsletter.errors import TemplateError
+from newsletter.rendering.fragments import printable
+from newsletter.rendering.words import words_of
+from newsletter.resources import resource
+from newsletter.text import readable
+
+# What a template's own expressions and our filters fail with.
+_FAILURES = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def make_environment(override: Path | None = None, language: str = "en") -> jinja2.Environment:
+    """Make the environment of a language; an operator's `override` folder is searched before ours.
+
+    A template there may begin with ``{% extends "original/digest/body.html" %}`` and replace single blocks of ours.
+
+    Raises:
+        TemplateError: `override` is no folder, or our own templates are missing.
+
+    """
+    if override is not None and not override.is_dir():
+        raise TemplateError(f"{override} is not a folder of templates")
+    ours = jinja2.FileSystemLoader(resource("templates"))
+    theirs = [jinja2.FileSystemLoader(override)] if override else []
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([*theirs, ours, jinja2.PrefixLoader({"original": ours})]),
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
+        undefined=jinja2.StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    words = words_of(language)
+    environment.install_gettext_translations(words.translations, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {
+        "readable": readable,
+        "people": words.people,
+        "short_date": words.short_date,
+        "dated": words.dated,
+        "long_date": words.long_date,
+        "wrap": wrap,
+    }
+    return environment
+
+
+def wrap(text: str, width: int = 72, indent: str = "") -> str:
+    """Break text into lines of at most `width`; words, such as addresses, stay whole."""
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def render(environment: jinja2.Environment, name: str, **values: object) -> str:
+    """Render a template.
+
+    Raises:
+        TemplateError: it is missing, does not parse, or fails; names file and line.
+
+    """
+    try:
+        return environment.get_template(name).render(values)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(f"{error.filename or error.name}, line {error.lineno}: {error.message}") from error
+    except jinja2.TemplateNotFound as error:
+        raise TemplateError(f"{error.name}: there is no such template (needed for {name})") from error
+    except _FAILURES as error:
+        raise TemplateError(f"{_place(environment, name, error)}: {error}") from error
+
+
+def _place(environment: jinja2.Environment, name: str, error: BaseException) -> str:
+    """The file and line of the innermost template an error passed through; jinja2 has put them in the traceback."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.endswith(".py"):
+            return f"{frame.filename}, line {frame.lineno}"
+    return environment.get_template(name).filename or name
+
+
+def _printable(value: Any) -> Any:
+    if not isinstance(value, str) or (clean := printable(value)) == value:
+        return value
+    return type(value)(clean)  # Markup stays Markup

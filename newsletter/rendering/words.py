@@ -1,0 +1,90 @@
+"""Our words for dates, counts and names: through gettext, and the same whatever locale the machine has."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import cache
+from gettext import NullTranslations
+
+from newsletter.model import Kind
+
+
+def _(text: str) -> str:
+    """Mark a text for the translators; it is translated where it is used."""
+    return text
+
+
+_DAYS = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
+_MONTHS = (
+    _("January"), _("February"), _("March"), _("April"), _("May"), _("June"),
+    _("July"), _("August"), _("September"), _("October"), _("November"), _("December"),
+)  # fmt: skip
+_SHORT_MONTHS = (
+    _("Jan"), _("Feb"), _("Mar"), _("Apr"), _("May"), _("Jun"),
+    _("Jul"), _("Aug"), _("Sep"), _("Oct"), _("Nov"), _("Dec"),
+)  # fmt: skip
+_KINDS = {Kind.NEW: _("{} new"), Kind.REVISED: _("{} revised"), Kind.WITHDRAWN: _("{} withdrawn")}
+
+
+class Words:
+    """The words of one language."""
+
+    def __init__(self, translations: NullTranslations) -> None:
+        self.translations = translations
+        self._say = translations.gettext
+
+    def short_date(self, day: date) -> str:
+        """``28 Feb``, for a subject line."""
+        return self._say(_("{day} {month}")).format(day=day.day, month=self._say(_SHORT_MONTHS[day.month - 1]))
+
+    def dated(self, day: date) -> str:
+        """``28 Feb 2025``, for a paper."""
+        return self._say(_("{date} {year}")).format(date=self.short_date(day), year=day.year)
+
+    def long_date(self, day: date) -> str:
+        """``Friday, 28 February 2025``, for a heading."""
+        words = {"weekday": self._say(_DAYS[day.weekday()]), "month": self._say(_MONTHS[day.month - 1])}
+        return self._say(_("{weekday}, {day} {month} {year}")).format(day=day.day, year=day.year, **words)
+
+    def short_span(self, first: date, last: date) -> str:
+        """``24–28 Feb``, or ``28 Feb`` if it is one day; the years only where they differ."""
+        if first == last:
+            return self.short_date(last)
+        if first.year != last.year:
+            return f"{self.dated(first)} – {self.dated(last)}"
+        if first.month != last.month:
+            return f"{self.short_date(first)} – {self.short_date(last)}"
+        return f"{first.day}–{self.short_date(last)}"
+
+    def long_span(self, first: date, last: date) -> str:
+        """``Monday, 24 February 2025 – Friday, 28 February 2025``, or the one day."""
+        return self.long_date(last) if first == last else f"{self.long_date(first)} – {self.long_date(last)}"
+
+    def counts(self, numbers: Mapping[Kind, int]) -> str:
+        """``12 new, 1 revised``; kinds of which there are none are left out."""
+        told = [self._say(words).format(numbers[kind]) for kind, words in _KINDS.items() if numbers.get(kind)]
+        return ", ".join(told) or self._say(_("nothing new"))
+
+    def summary(self, numbers: Mapping[Kind, int], topics: int) -> str:
+        """``12 new in 4 topics``."""
+        if not topics:
+            return self.counts(numbers)
+        words = self.translations.ngettext("{papers} in {n} topic", "{papers} in {n} topics", topics)
+        return words.format(papers=self.counts(numbers), n=topics)
+
+    def people(self, names: Sequence[str], most: int = 4) -> str:
+        """``A, B, C, D and 12 more``; one more than `most` is named rather than counted."""
+        if len(names) <= most + 1:
+            return ", ".join(names)
+        more = len(names) - most
+        words = self.translations.ngettext("{names} and {n} more", "{names} and {n} more", more)
+        return words.format(names=", ".join(names[:most]), n=more)
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Some names in a row."""
+        return ", ".join(names)
+
+
+@cache
+def words_of(language: str) -> Words:  # noqa: ARG001 - English is the only one so far
+    """The words of a language."""
+    return Words(NullTranslations())

@@ -1,0 +1,148 @@
+"""Select and queue: what is new becomes the date's edition, and a digest for each reader whose turn it is."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from newsletter import selection
+from newsletter.app import App
+from newsletter.digests import Digests
+from newsletter.model import Announcement, Frequency, Kind
+from newsletter.query import parse
+from newsletter.rendering.fragments import Fragment
+from newsletter.storage.deliveries import Queued, Reader
+from newsletter.storage.harvests import Undecided
+from newsletter.storage.matching import Matcher
+
+log = logging.getLogger(__name__)
+
+_KEEP_FRAGMENTS = timedelta(days=15)  # a weekly digest may be sent a week after its last edition
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What selection came to: the edition's date if there is one, and how many digests were queued."""
+
+    edition: date | None
+    announcements: tuple[Announcement, ...]
+    queued: int
+
+    @property
+    def told(self) -> tuple[Announcement, ...]:
+        """What readers are told."""
+        return tuple(announcement for announcement in self.announcements if announcement.kind is not Kind.PASSED_OVER)
+
+    @property
+    def counts(self) -> dict[Kind, int]:
+        """How many papers readers are told of, by kind; one under two topics counts once."""
+        papers = {(announcement.kind, announcement.paper.key) for announcement in self.told}
+        return {kind: number for kind in Kind if (number := sum(kind is told for told, _ in papers))}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written down: the announcements, and the fragments made for them."""
+
+    day: date
+    undecided: Undecided
+    announcements: tuple[Announcement, ...]
+    fragments: tuple[Fragment, ...]
+
+    @property
+    def told(self) -> bool:
+        """Whether there is anything to tell, and so an edition."""
+        return any(announcement.kind is not Kind.PASSED_OVER for announcement in self.announcements)
+
+
+def settle(app: App, day: date) -> Decision:
+    """Decide on everything undecided, make the date's edition if it holds something, and queue whose turn it is.
+
+    One transaction: edition, announcements, cards and digests are there together or not at all. If the date has an
+    edition already, what is undecided waits for the next one.
+
+    Raises:
+        TemplateError: a card cannot be made; nothing was written, and the papers wait.
+
+    """
+    plan = make_plan(app, day)
+    with app.storage.write():
+        decision = write_down(app, plan)
+    passed_over = len(decision.announcements) - len(decision.told)
+    log.info(
+        "settled date=%s announced=%d passed_over=%d queued=%d", day, len(decision.told), passed_over, decision.queued
+    )
+    return decision
+
+
+def make_plan(app: App, day: date) -> Plan:
+    """Decide, and make the cards; writes nothing."""
+    if app.storage.editions.exists(day):
+        return Plan(day, Undecided((), (), {}, frozenset()), (), ())
+    undecided = app.storage.harvests.undecided()
+    announcements = tuple(_decide(app, undecided, day))
+    return Plan(day, undecided, announcements, tuple(app.composer.prepare(announcements)))
+
+
+def write_down(app: App, plan: Plan) -> Decision:
+    """Write down what was planned and queue the digests, inside a write transaction."""
+    storage, now = app.storage, app.now()
+    if plan.told:
+        storage.editions.add(plan.day, now)
+        app.composer.store(plan.fragments, plan.day)
+        storage.fragments.forget(plan.day - _KEEP_FRAGMENTS)
+    storage.editions.settle(plan.announcements, plan.undecided.places)
+    storage.harvests.settle(plan.undecided.harvest_ids, now)
+    if plan.undecided.harvest_ids:
+        begun = (topic.id for topic in storage.topics.asked() if topic.id not in plan.undecided.failed_topics)
+        storage.topics.begin(begun, now)
+    return Decision(plan.day if plan.told else None, plan.announcements, _queue(app, plan.day))
+
+
+def _decide(app: App, undecided: Undecided, day: date) -> list[Announcement]:
+    matcher = Matcher(undecided.papers)
+    held = app.storage.editions.held({paper.id for paper in undecided.papers})
+    before = app.storage.papers.before(undecided.papers)
+    announcements = []
+    for topic in app.storage.topics.asked():
+        if not topic.begun and topic.id in undecided.failed_topics:
+            continue  # its first edition must see all it matches
+        matches = matcher.matching(parse(topic.query))
+        matches.sort(key=lambda paper: undecided.places.get((topic.id, paper.key), len(matches)))
+        matches.sort(key=lambda paper: paper.updated, reverse=True)
+        announcements += selection.announce(
+            topic,
+            matches,
+            {paper_id: versions for (topic_id, paper_id), versions in held.items() if topic_id == topic.id},
+            before,
+            day=day,
+            now=app.now(),
+            backlog=app.config.digest.backlog,
+            revised=app.config.digest.revised,
+        )
+    matcher.close()
+    return announcements
+
+
+def _queue(app: App, day: date) -> int:
+    newest = app.storage.editions.newest()
+    turn = selection.weekly_turn(day, _WEEKDAYS.index(app.config.digest.weekly_on))
+    digests = Digests(app.storage)
+    now, queued = app.now(), 0
+    for readers in app.storage.deliveries.readers_due(newest, turn):
+        if newest is not None:
+            due = [_next_digest(app, digests, reader, newest, now) for reader in readers]
+            queued += app.storage.deliveries.queue([digest for digest in due if digest is not None], newest, now)
+        app.storage.deliveries.cover(readers, newest, turn)
+    return queued
+
+
+def _next_digest(app: App, digests: Digests, reader: Reader, upto: date, now: datetime) -> Queued | None:
+    """A reader's next digest, with what they have not got of the one before; None if there is nothing to read."""
+    if reader.waiting:
+        reader = replace(reader, covered=app.storage.deliveries.take_back(reader, now, "the next digest holds it"))
+    if not digests.of(reader, upto).items:
+        return None
+    frequency = Frequency.WEEKLY if reader.weekly else Frequency.DAILY
+    message_id = f"{upto:%Y%m%d}.{app.outside.token()}@{app.config.newsletter.domain}"
+    return Queued(reader, message_id, now + selection.lifetime(frequency))

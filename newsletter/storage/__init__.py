@@ -1,0 +1,48 @@
+"""The only place that knows SQL: one file a noun, joined in `Storage`."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from newsletter.storage.database import Database
+from newsletter.storage.deliveries import Deliveries
+from newsletter.storage.editions import Editions
+from newsletter.storage.fragments import Fragments
+from newsletter.storage.harvests import Harvests
+from newsletter.storage.papers import Papers
+from newsletter.storage.subscribers import Subscribers
+from newsletter.storage.topics import Topics
+
+
+class Storage:
+    """subscribers.db, opened. Everything that changes it happens inside ``with storage.write():``."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises `StorageError`."""
+        self.database = Database(path)
+        self.papers = Papers(self.database)
+        self.topics = Topics(self.database)
+        self.harvests = Harvests(self.database)
+        self.editions = Editions(self.database)
+        self.fragments = Fragments(self.database)
+        self.subscribers = Subscribers(self.database)
+        self.deliveries = Deliveries(self.database)
+
+    def write(self) -> AbstractContextManager[None]:
+        """One write transaction; see `Database.write`."""
+        return self.database.write()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.database.close()
+
+    def secret(self, name: str, make: Callable[[], str]) -> str:
+        """A secret of this instance (a key for tokens), made on first use."""
+        value = self.database.value("SELECT value FROM settings WHERE name = ?", (name,))
+        if value is None:
+            with self.write():
+                self.database.execute(
+                    "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, make())
+                )
+            value = self.database.value("SELECT value FROM settings WHERE name = ?", (name,))
+        return str(value)

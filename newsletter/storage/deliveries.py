@@ -1,0 +1,308 @@
+"""The ledger: who is due, what was queued, what became of it.
+
+Always true: every edition that holds something for a reader lies in exactly one delivery of theirs that has not
+expired, or after their `covered`; `overlapping` finds readers for whom it is not.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from newsletter.model import Delivery, DeliveryStatus
+from newsletter.storage.database import Database, Row, from_date, to_date, to_moment, to_text
+
+_BATCH = 5_000  # readers looked at in one query
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A subscriber as selection needs them. `chosen` maps topic id to the edition since when it was theirs; empty: all
+    operator topics, since `since`."""
+
+    id: int
+    covered: date | None
+    since: date | None
+    weekly: bool
+    waiting: bool  # a digest of theirs is queued or deferred
+    chosen: dict[int, date | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery taken up for sending, with its reader."""
+
+    delivery: Delivery
+    reader: Reader
+    unknowns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A digest to be queued."""
+
+    reader: Reader
+    message_id: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of an attempt: the delivery's new status, when it is due again if it is, and why."""
+
+    delivery_id: int
+    status: DeliveryStatus
+    due: datetime
+    reply: str
+    unknown: bool = False
+
+
+class Deliveries:
+    """The table of deliveries."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def readers_due(self, newest: date | None, turn: date) -> Iterator[list[Reader]]:
+        """Confirmed readers whose turn it is: daily ones who do not have the `newest` edition, weekly ones who did not
+        have the weekly day `turn`. In batches, so that a million cost no memory."""
+        last = 0
+        while True:
+            rows = self._db.rows(
+                _READERS_DUE, {"last": last, "newest": from_date(newest), "turn": turn.isoformat(), "batch": _BATCH}
+            )
+            if not rows:
+                return
+            last = rows[-1]["id"]
+            yield [_to_reader(row, row["covered"]) for row in rows]
+
+    def reader(self, subscriber_id: int, covered: date | None) -> Reader:
+        """One reader, as if they had everything up to `covered`."""
+        row = self._db.row(
+            f"SELECT s.id, 0 AS waiting, {_READER_COLUMNS} FROM subscribers AS s WHERE s.id = ?", (subscriber_id,)
+        )  # noqa: S608
+        assert row is not None  # noqa: S101 - the caller has just found them
+        return _to_reader(row, from_date(covered))
+
+    def take_back(self, reader: Reader, now: datetime, reason: str) -> date | None:
+        """Expire what a reader has not got yet, so that their next digest holds it; returns where that begins.
+
+        Inside a write transaction. What is being sent at this moment stays.
+        """
+        row = self._db.row(
+            "SELECT min(after) AS after FROM deliveries WHERE subscriber_id = ? AND kind = 'digest' AND status IN ('queued', 'deferred')",
+            (reader.id,),
+        )
+        if row is None or row["after"] is None:
+            return reader.covered
+        self._db.execute(
+            "UPDATE deliveries SET status = 'expired', ended = ?, reply = ?"
+            " WHERE subscriber_id = ? AND kind = 'digest' AND status IN ('queued', 'deferred')",
+            (to_text(now), reason, reader.id),
+        )
+        after: str = min(row["after"], from_date(reader.covered))
+        return to_date(after)
+
+    def queue(self, digests: Iterable[Queued], upto: date, now: datetime) -> int:
+        """Queue digests of the editions after each reader's `covered`; inside a write transaction."""
+        rows = [
+            (
+                queued.reader.id,
+                queued.message_id,
+                from_date(queued.reader.covered),
+                upto.isoformat(),
+                to_text(now),
+                to_text(queued.expires),
+                to_text(now),
+            )
+            for queued in digests
+        ]
+        self._db.executemany(
+            "INSERT INTO deliveries (subscriber_id, kind, status, message_id, after, upto, queued, expires, due)"
+            " VALUES (?, 'digest', 'queued', ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        return len(rows)
+
+    def cover(self, readers: Sequence[Reader], upto: date | None, turn: date) -> None:
+        """Move `covered` of readers whose turn it was; inside the transaction that queues their digests."""
+        self._db.executemany(
+            "UPDATE subscribers SET covered = max(covered, ?), turned = max(turned, ?) WHERE id = ?",
+            ((from_date(upto), turn.isoformat(), reader.id) for reader in readers),
+        )
+
+    def covered_on(self, subscriber_id: int, day: date) -> bool:
+        """Whether a digest of theirs took up the edition of a date."""
+        found = self._db.row(
+            "SELECT 1 FROM deliveries WHERE subscriber_id = ? AND kind = 'digest' AND status NOT IN ('expired', 'suppressed')"
+            " AND after < ? AND upto >= ?",
+            (subscriber_id, day.isoformat(), day.isoformat()),
+        )
+        return found is not None
+
+    def take_up_lost(self, now: datetime) -> int:
+        """Put what a dead sender left in *sending* back in the queue, its answer unknown; inside a write transaction.
+
+        Only the holder of the sender's lock may call this. Returns how many there were.
+        """
+        cursor = self._db.execute(
+            "UPDATE deliveries SET status = 'queued', unknowns = unknowns + 1, due = ?, reply = 'no answer was recorded'"
+            " WHERE status = 'sending'",
+            (to_text(now),),
+        )
+        return cursor.rowcount
+
+    def claim(self, now: datetime, limit: int) -> tuple[list[Claim], dict[DeliveryStatus, int]]:
+        """Mark up to `limit` due deliveries *sending*, singles first; inside a write transaction.
+
+        What is not wanted any more (unsubscribed, suppressed) or too old ends here instead; the second value counts it.
+        """
+        claims: list[Claim] = []
+        ended: dict[DeliveryStatus, int] = {}
+        while len(claims) < limit:
+            rows = self._db.rows(_CLAIM, (to_text(now), limit - len(claims)))
+            if not rows:
+                break
+            for row in rows:
+                if ending := self._end_unwanted(row, now):
+                    ended[ending] = ended.get(ending, 0) + 1
+                else:
+                    self._db.execute(
+                        "UPDATE deliveries SET status = 'sending', attempts = attempts + 1, tried = ? WHERE id = ?",
+                        (to_text(now), row["id"]),
+                    )
+                    claims.append(_to_claim(row))
+        return claims, ended
+
+    def _end_unwanted(self, row: Row, now: datetime) -> DeliveryStatus | None:
+        if row["subscriber_status"] not in ("confirmed", "pending") or row["suppressed"]:
+            return self._end(row["id"], DeliveryStatus.SUPPRESSED, "unsubscribed, paused or suppressed", now)
+        if row["kind"] == "digest" and row["expires"] <= to_text(now) and row["upto"] == row["covered"]:
+            # Their next digest begins where this one did. One that already has a later digest behind it is still tried.
+            self._db.execute("UPDATE subscribers SET covered = ? WHERE id = ?", (row["after"], row["subscriber_id"]))
+            return self._end(row["id"], DeliveryStatus.EXPIRED, f"too old: {row['reply']}", now)
+        return None
+
+    def _end(self, delivery_id: int, status: DeliveryStatus, reply: str, now: datetime) -> DeliveryStatus:
+        self._db.execute(
+            "UPDATE deliveries SET status = ?, ended = ?, reply = ? WHERE id = ?",
+            (status, to_text(now), reply, delivery_id),
+        )
+        return status
+
+    def record(self, endings: Iterable[Ending], now: datetime) -> None:
+        """Write down what became of attempts; inside a write transaction."""
+        ended = (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED, DeliveryStatus.SUPPRESSED)
+        self._db.executemany(
+            "UPDATE deliveries SET status = ?, due = ?, reply = ?, unknowns = unknowns + ?, ended = ? WHERE id = ?",
+            (
+                (
+                    e.status,
+                    to_text(e.due),
+                    e.reply,
+                    int(e.unknown),
+                    to_text(now) if e.status in ended else None,
+                    e.delivery_id,
+                )
+                for e in endings
+            ),
+        )
+
+    def tried_since(self, moment: datetime) -> int:
+        """How many messages were tried since a moment: what limits an hour or a day."""
+        return int(self._db.value("SELECT count(*) FROM deliveries WHERE tried > ?", (to_text(moment),)))
+
+    def next_due(self) -> datetime | None:
+        """When the next delivery wants to be tried; past or future."""
+        due = self._db.value("SELECT min(due) FROM deliveries WHERE status IN ('queued', 'deferred')")
+        return to_moment(due) if due else None
+
+    def number_due(self, now: datetime) -> int:
+        """How many are due now."""
+        return int(
+            self._db.value(
+                "SELECT count(*) FROM deliveries WHERE status IN ('queued', 'deferred') AND due <= ?", (to_text(now),)
+            )
+        )
+
+    def retry(self, now: datetime) -> int:
+        """Make everything deferred due at once; inside a write transaction."""
+        return self._db.execute("UPDATE deliveries SET due = ? WHERE status = 'deferred'", (to_text(now),)).rowcount
+
+    def counts(self) -> dict[DeliveryStatus, int]:
+        """How many there are of each status."""
+        rows = self._db.rows("SELECT status, count(*) FROM deliveries GROUP BY status")
+        return {DeliveryStatus(row[0]): row[1] for row in rows}
+
+    def all(self, status: DeliveryStatus | None, limit: int) -> Iterator[Delivery]:
+        """The newest deliveries, of one status or all."""
+        where, parameters = (" WHERE d.status = ?", (status, limit)) if status else ("", (limit,))
+        return map(_to_delivery, self._db.execute(f"{_LISTING}{where} ORDER BY d.id DESC LIMIT ?", parameters))
+
+    def of_edition(self, day: date) -> dict[DeliveryStatus, int]:
+        """What became of the digests that hold an edition."""
+        rows = self._db.rows(
+            "SELECT status, count(*) FROM deliveries WHERE kind = 'digest' AND after < ? AND upto >= ? GROUP BY status",
+            (day.isoformat(), day.isoformat()),
+        )
+        return {DeliveryStatus(row[0]): row[1] for row in rows}
+
+    def overlapping(self) -> list[int]:
+        """Readers with an edition in two deliveries that have not expired: always empty, or the ledger is wrong."""
+        rows = self._db.rows(
+            "SELECT DISTINCT a.subscriber_id FROM deliveries AS a JOIN deliveries AS b ON a.subscriber_id = b.subscriber_id"
+            " AND a.id < b.id AND a.after < b.upto AND b.after < a.upto WHERE a.kind = 'digest' AND b.kind = 'digest'"
+            " AND a.status <> 'expired' AND b.status <> 'expired'"
+        )
+        return [row[0] for row in rows]
+
+
+_READER_COLUMNS = "s.since, s.frequency, (SELECT group_concat(topic_id || ':' || c.since) FROM subscriptions AS c WHERE c.subscriber_id = s.id) AS chosen"
+_READERS_DUE = f"""
+SELECT s.id, s.covered, {_READER_COLUMNS},
+    EXISTS (SELECT 1 FROM deliveries AS d WHERE d.subscriber_id = s.id AND d.kind = 'digest'
+        AND d.status IN ('queued', 'deferred')) AS waiting
+FROM subscribers AS s
+WHERE s.id > :last AND s.status = 'confirmed' AND NOT EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded)
+    AND ((s.frequency = 'daily' AND s.covered < :newest) OR (s.frequency = 'weekly' AND s.turned < :turn))
+ORDER BY s.id LIMIT :batch
+"""  # noqa: S608 - ours
+_LISTING = "SELECT d.*, s.email FROM deliveries AS d LEFT JOIN subscribers AS s ON s.id = d.subscriber_id"
+_CLAIM = f"""
+SELECT d.*, s.email, s.status AS subscriber_status, s.covered, {_READER_COLUMNS},
+    EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed, 0 AS waiting
+FROM deliveries AS d JOIN subscribers AS s ON s.id = d.subscriber_id
+WHERE d.status IN ('queued', 'deferred') AND d.due <= ? ORDER BY d.kind DESC, d.due, d.id LIMIT ?
+"""  # noqa: S608 - ours
+
+
+def _to_reader(row: Row, covered: str) -> Reader:
+    pairs = (pair.split(":") for pair in (row["chosen"] or "").split(",") if pair)
+    return Reader(
+        id=row["subscriber_id"] if "subscriber_id" in row.keys() else row["id"],  # noqa: SIM118 - a Row is no mapping
+        covered=to_date(covered),
+        since=to_date(row["since"]),
+        weekly=row["frequency"] == "weekly",
+        waiting=bool(row["waiting"]),
+        chosen={int(topic_id): to_date(since) for topic_id, since in pairs},
+    )
+
+
+def _to_claim(row: Row) -> Claim:
+    return Claim(_to_delivery(row), _to_reader(row, row["after"]), row["unknowns"])
+
+
+def _to_delivery(row: Row) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        subscriber_id=row["subscriber_id"] or 0,
+        email=row["email"] or "",
+        message_id=row["message_id"],
+        after=to_date(row["after"]),
+        upto=date.fromisoformat(row["upto"]),
+        status=DeliveryStatus(row["status"]),
+        attempts=row["attempts"],
+        queued=to_moment(row["queued"]),
+        expires=to_moment(row["expires"]),
+        due=to_moment(row["due"]),
+        reply=row["reply"],
+    )

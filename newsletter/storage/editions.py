@@ -1,0 +1,135 @@
+"""Editions and their announcements: what has been told, under which topic, and when."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from newsletter.model import Announcement, Kind
+from newsletter.storage.database import Database, Row, from_date, to_date, to_text
+from newsletter.storage.papers import COLUMNS, to_paper
+
+
+@dataclass(frozen=True, slots=True)
+class EditionRecord:
+    """An edition with how much it announces: papers by kind, and under how many topics."""
+
+    date: date
+    counts: Mapping[Kind, int]
+    topics: int
+
+
+class Editions:
+    """The tables of editions and announcements."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def newest(self) -> date | None:
+        """The date of the newest edition."""
+        return to_date(self._db.value("SELECT max(date) FROM editions"))
+
+    def exists(self, day: date) -> bool:
+        """Whether this date has an edition."""
+        return self._db.row("SELECT 1 FROM editions WHERE date = ?", (day.isoformat(),)) is not None
+
+    def add(self, day: date, now: datetime) -> None:
+        """Make an edition; inside a write transaction, with its announcements."""
+        self._db.execute("INSERT INTO editions (date, made) VALUES (?, ?)", (day.isoformat(), to_text(now)))
+
+    def settle(self, announcements: Iterable[Announcement], places: Mapping[tuple[int, tuple[str, int]], int]) -> None:
+        """Record announcements, passed over ones too; inside a write transaction. One that is there already stays.
+
+        `places` orders papers of one moment as the source listed them, old ones too.
+        """
+        self._db.executemany(
+            "INSERT INTO announcements (topic_id, paper_key, kind, changes, edition, place)"
+            " SELECT ?, key, ?, ?, ?, ? FROM papers WHERE id = ? AND version = ? ON CONFLICT DO NOTHING",
+            (
+                (
+                    a.topic_id,
+                    a.kind,
+                    " ".join(a.changes),
+                    from_date(a.edition) or None,
+                    places.get((a.topic_id, a.paper.key), 0),
+                )
+                + a.paper.key
+                for a in announcements
+            ),
+        )
+        self._db.executemany(
+            "UPDATE announcements SET place = ? WHERE topic_id = ? AND place <> ?"
+            " AND paper_key = (SELECT key FROM papers WHERE id = ? AND version = ?)",
+            ((place, topic_id, place, *key) for (topic_id, key), place in places.items()),
+        )
+
+    def held(self, paper_ids: Collection[str]) -> dict[tuple[int, str], dict[int, Kind]]:
+        """What was settled of these papers: by topic and paper id, each version with its kind."""
+        rows = self._db.execute(
+            "SELECT a.topic_id, p.id, p.version, a.kind FROM json_each(?) AS k JOIN papers AS p ON p.id = k.value"
+            " JOIN announcements AS a ON a.paper_key = p.key",
+            (json.dumps(list(paper_ids)),),
+        )
+        held: dict[tuple[int, str], dict[int, Kind]] = {}
+        for row in rows:
+            held.setdefault((row["topic_id"], row["id"]), {})[row["version"]] = Kind(row["kind"])
+        return held
+
+    def announced(self, after: date | None, upto: date) -> Iterator[Announcement]:
+        """What the editions after `after`, up to and including `upto`, announce: oldest edition first, then newest paper."""
+        rows = self._db.execute(
+            f"SELECT a.topic_id, a.kind, a.changes, a.edition, {COLUMNS} FROM announcements AS a"  # noqa: S608
+            " JOIN papers AS p ON p.key = a.paper_key WHERE a.edition > ? AND a.edition <= ?"
+            " ORDER BY a.edition, p.updated DESC, a.place, p.id DESC",
+            (from_date(after), upto.isoformat()),
+        )
+        return map(_to_announcement, rows)
+
+    def of(self, day: date) -> list[Announcement]:
+        """What the edition of a date announces, newest paper first."""
+        return list(self.announced(day - timedelta(days=1), day))
+
+    def told_before(self, after: date | None, upto: date) -> dict[tuple[str, int], list[tuple[int, date]]]:
+        """For paper versions announced in the window: the topics and dates under which they stood in earlier editions.
+
+        Usually empty: a version comes again only under a topic that is new, or whose query changed.
+        """
+        rows = self._db.execute(
+            "SELECT DISTINCT p.id, p.version, b.topic_id, b.edition FROM announcements AS a"
+            " JOIN announcements AS b ON b.paper_key = a.paper_key AND b.edition <= ?"
+            " JOIN papers AS p ON p.key = a.paper_key WHERE a.edition > ? AND a.edition <= ?",
+            (from_date(after), from_date(after), upto.isoformat()),
+        )
+        told: dict[tuple[str, int], list[tuple[int, date]]] = {}
+        for row in rows:
+            told.setdefault((row["id"], row["version"]), []).append(
+                (row["topic_id"], date.fromisoformat(row["edition"]))
+            )
+        return told
+
+    def records(self, limit: int) -> Iterator[EditionRecord]:
+        """The newest editions, newest first."""
+        rows = self._db.execute(
+            "SELECT date, (SELECT count(DISTINCT topic_id) FROM announcements WHERE edition = date) AS topics,"
+            " (SELECT json_group_object(kind, number) FROM"
+            " (SELECT kind, count(DISTINCT paper_key) AS number FROM announcements WHERE edition = date GROUP BY kind)) AS counts"
+            " FROM editions ORDER BY date DESC LIMIT ?",
+            (limit,),
+        )
+        for row in rows:
+            counts = {Kind(kind): number for kind, number in json.loads(row["counts"]).items()}
+            yield EditionRecord(date.fromisoformat(row["date"]), counts, row["topics"])
+
+    def dates(self) -> list[date]:
+        """All editions' dates, oldest first."""
+        return [date.fromisoformat(row[0]) for row in self._db.rows("SELECT date FROM editions ORDER BY date")]
+
+
+def _to_announcement(row: Row) -> Announcement:
+    return Announcement(
+        topic_id=row["topic_id"],
+        paper=to_paper(row),
+        kind=Kind(row["kind"]),
+        changes=tuple(row["changes"].split()),
+        edition=date.fromisoformat(row["edition"]),
+    )

@@ -68,6 +68,7 @@ class App:
         """The database, with the operator's topics as the configuration has them now."""
         storage = Storage(self.config.newsletter.database)
         storage.topics.follow([(topic.name, topic.written) for topic in self.config.topics])
+        self._token_key(storage)  # made now, outside of any transaction
         return storage
 
     @cached_property
@@ -109,7 +110,7 @@ class App:
                 owner,
             ),
             base_url=newsletter.base_url,
-            key=bytes.fromhex(self.storage.secret("token_key", lambda: secrets.token_hex(32))),
+            key=self._token_key(self.storage),
             templates=self.config.digest.templates,
             clock=self.outside.clock,
         )
@@ -140,6 +141,9 @@ class App:
         delivery = claim.delivery
         names = digests.names(digest)
         return self.composer.message(digest, names, claim.reader.id, delivery.email, delivery.message_id)
+
+    def _token_key(self, storage: Storage) -> bytes:
+        return bytes.fromhex(storage.secret("token_key", lambda: secrets.token_hex(32)))
 
 
 def _state_folder() -> Path:

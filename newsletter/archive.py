@@ -203,10 +203,9 @@ class Archive:
             git = _Git(self.path, {**self._environment, "GIT_CEILING_DIRECTORIES": str(self.path.parent)})
         found = git.ask("rev-parse", "--show-toplevel")
         if found.status:
-            raise ArchiveError(
-                f"{self.path} is in no git work tree that can be used ({found.reason}); "
-                "run `git init` there, or name an empty folder in [archive] path"
-            )
+            known = "not a git repository" in found.errors
+            advice = "; run `git init` there, or name an empty folder in [archive] path" if known else ""
+            raise ArchiveError(f"{self.path} is in no git work tree that can be used ({found.reason}){advice}")
         prefix = git("rev-parse", "--show-prefix")
         git = _Git(Path(found.text), git.environment)
         return _Git(git.folder, {**git.environment, **self._identity(git)}), PurePosixPath(prefix)

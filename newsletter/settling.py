@@ -11,6 +11,7 @@ from newsletter.model import Announcement, Frequency, Kind
 from newsletter.query import parse
 from newsletter.rendering.fragments import Fragment
 from newsletter.storage.deliveries import Queued, Reader
+from newsletter.storage.editions import UNLISTED
 from newsletter.storage.harvests import Undecided
 from newsletter.storage.matching import Matcher
 
@@ -108,7 +109,7 @@ def _decide(app: App, undecided: Undecided, day: date) -> list[Announcement]:
         if not topic.begun and topic.id in undecided.failed_topics:
             continue  # its first edition must see all it matches
         matches = matcher.matching(parse(topic.query))
-        matches.sort(key=lambda paper: undecided.places.get((topic.id, paper.key), len(matches)))
+        matches.sort(key=lambda paper: undecided.places.get((topic.id, paper.key), UNLISTED))
         matches.sort(key=lambda paper: paper.updated, reverse=True)
         announcements += selection.announce(
             topic,

@@ -2,6 +2,7 @@
 
 import textwrap
 import traceback
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from newsletter.text import readable
 
 # What a template's own expressions and our filters fail with.
 _FAILURES = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+# Reading TeX costs more than all the rest of a card, and each text stands in both parts.
+_REMEMBERED = 8_192
 
 
 def make_environment(override: Path | None = None, language: str = "en") -> jinja2.Environment:
@@ -43,7 +46,7 @@ def make_environment(override: Path | None = None, language: str = "en") -> jinj
     words = words_of(language)
     environment.install_gettext_translations(words.translations, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
-        "readable": readable,
+        "readable": lru_cache(_REMEMBERED)(_readable),
         "people": words.people,
         "short_date": words.short_date,
         "dated": words.dated,
@@ -81,6 +84,10 @@ def _place(environment: jinja2.Environment, name: str, error: BaseException) -> 
         if not frame.filename.endswith(".py"):
             return f"{frame.filename}, line {frame.lineno}"
     return environment.get_template(name).filename or name
+
+
+def _readable(text: str) -> str:
+    return printable(readable(text))
 
 
 def _printable(value: Any) -> Any:

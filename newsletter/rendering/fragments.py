@@ -64,7 +64,7 @@ def printable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """One line of printable text, white space collapsed."""
-    return printable(" ".join(text.split()))
+    return " ".join(printable(" ".join(text.split())).split())  # some line ends are controls too
 
 
 def parse(piece: bytes) -> Parts:

@@ -27,6 +27,7 @@ class ApiSource:
 
     def __init__(self, url: str, gate: Gate, user_agent: str, page_size: int, sleep: Callable[[float], None]) -> None:
         self._url, self._gate, self._page_size, self._sleep = url, gate, page_size, sleep
+        self._asked = 0
         self._session = requests.Session()
         # Without Accept the service may answer 406, with a library's User-Agent 403.
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/atom+xml"})
@@ -48,7 +49,8 @@ class ApiSource:
 
     def _fetch_one(self, want: Want, since: datetime) -> tuple[list[Paper], TopicAccount]:
         found: dict[tuple[str, int], Paper] = {}
-        start = total = pages = 0
+        start = total = 0
+        asked = self._asked
         error = ""
         while True:
             try:
@@ -56,12 +58,11 @@ class ApiSource:
             except SourceError as failure:
                 error = str(failure)
                 break
-            pages += 1
             start, total = start + answer.entries, answer.total
             found.update((paper.key, paper) for paper in answer.papers)
             if start >= min(total, MAX_DEPTH) or self._reached_the_known(want, answer, since, len(found)):
                 break
-        return list(found.values()), TopicAccount(matched=total, received=start, requests=pages, error=error)
+        return list(found.values()), TopicAccount(matched=total, received=start, requests=self._asked - asked, error=error)
 
     def _reached_the_known(self, want: Want, answer: Answer, since: datetime, received: int) -> bool:
         covered = bool(answer.papers) and min(paper.updated for paper in answer.papers) < since
@@ -95,6 +96,7 @@ class ApiSource:
             "sortBy": "lastUpdatedDate",
             "sortOrder": "descending",
         }
+        self._asked += 1
         try:
             with (
                 self._gate.turn(),

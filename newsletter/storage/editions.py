@@ -9,6 +9,8 @@ from newsletter.model import Announcement, Kind
 from newsletter.storage.database import Database, Row, from_date, to_date, to_text
 from newsletter.storage.papers import COLUMNS, to_paper
 
+UNLISTED = 1 << 30  # the place of a paper that matches a topic here, but that the source did not list for it
+
 
 @dataclass(frozen=True, slots=True)
 class EditionRecord:
@@ -51,7 +53,7 @@ class Editions:
                     a.kind,
                     " ".join(a.changes),
                     from_date(a.edition) or None,
-                    places.get((a.topic_id, a.paper.key), 0),
+                    places.get((a.topic_id, a.paper.key), UNLISTED),
                 )
                 + a.paper.key
                 for a in announcements

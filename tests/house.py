@@ -1,0 +1,113 @@
+"""A newsletter in a temporary folder with a clock of its own: what most tests begin with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from newsletter.app import App, Outside
+from newsletter.config import parse_table
+from newsletter.model import Frequency, Paper, Status
+from newsletter.storage.subscribers import NewSubscriber
+
+SHARED = Path(__file__).parents[2] / "shared"
+START = datetime(2026, 1, 6, 7, tzinfo=UTC)
+
+
+@dataclass
+class Time:
+    """A clock that moves when slept on, or told to."""
+
+    now: datetime = START
+    slept: list[float] = field(default_factory=list)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+    def outside(self, **others: Any) -> Outside:
+        numbers = count(1)
+        return Outside(
+            clock=self.clock,
+            wall=lambda: self.now.timestamp(),
+            sleep=self.sleep,
+            chance=lambda: 0.5,
+            token=lambda: f"t{next(numbers):06}",
+            **others,
+        )
+
+
+def make_app(
+    folder: Path,
+    *,
+    api_url: str = "http://127.0.0.1:9/api/query",
+    topics: Sequence[str | dict[str, str]] = ("Graph Neural Networks",),
+    time: Time | None = None,
+    outside: dict[str, Any] | None = None,
+    **sections: dict[str, Any],
+) -> App:
+    """An app whose configuration would have stood in `folder`. `sections` adds to the tables of config.toml."""
+    arxiv = {
+        "api_url": api_url,
+        "feed_url": api_url,
+        "oai_url": api_url,
+        "interval": 0,
+        "gate": "gate",
+        "categories": [],
+    }
+    table = {
+        "newsletter": {"sender": "Daily Papers <papers@example.org>"},
+        "topics": [{"name": topic} if isinstance(topic, str) else topic for topic in topics],
+        "arxiv": arxiv,
+    }
+    for name, section in sections.items():
+        table[name] = {**table.get(name, {}), **section}  # type: ignore[dict-item]
+    return App(parse_table(table, folder / "config.toml"), (time or Time()).outside(**(outside or {})))
+
+
+def subscribe(
+    app: App, *emails: str, topics: Sequence[str] = (), queries: Sequence[str] = (), frequency: str = "daily"
+) -> None:
+    """Add confirmed subscribers."""
+    for email in emails:
+        app.subscriptions.subscribe(
+            email, topics, queries, Frequency(frequency), confirmed=True, today=app.today(), now=app.now()
+        )
+
+
+def crowd(app: App, number: int) -> None:
+    """Add many confirmed subscribers of all topics, fast."""
+    people = (NewSubscriber(f"reader{n}@example.org", Status.CONFIRMED, Frequency.DAILY, ()) for n in range(number))
+    with app.storage.write():
+        app.storage.subscribers.add(people, app.storage.editions.newest(), app.today(), app.now())
+
+
+def make_paper(number: int, title: str = "On Graph Neural Networks", *, version: int = 1, **fields: Any) -> Paper:
+    """A paper with an id that never existed, submitted a day before `START` and later by `number` seconds."""
+    moment = START - timedelta(days=1) + timedelta(seconds=number)
+    return Paper(
+        **{
+            "id": f"0001.{number:05}",
+            "version": version,
+            "title": title,
+            "abstract": "We look at graphs.",
+            "authors": ("Ada Example",),
+            "categories": ("cs.LG",),
+            "submitted": moment,
+            "updated": moment + timedelta(hours=version - 1),
+            **fields,
+        }
+    )
+
+
+def day(offset: int = 0) -> date:
+    """The date of `START`, or some days later."""
+    return START.date() + timedelta(days=offset)
+
+
+Clock = Callable[[], datetime]

@@ -65,7 +65,7 @@ def mails(folder: Path) -> list[EmailMessage]:
     """What was filed, oldest first."""
     box = mailbox.Maildir(folder / "outbox", create=True)
     found = [email.message_from_bytes(box.get_bytes(key), policy=default) for key in box.keys()]
-    return sorted(found, key=lambda message: (message["Date"].datetime, str(message["To"])))  # type: ignore[return-value]
+    return sorted(found, key=lambda message: (message["Date"].datetime, str(message["To"])))
 
 
 def commits(folder: Path) -> list[str]:

@@ -39,11 +39,24 @@ LINKS = Links("https://papers.example.org/u/AbCdEfGhIjKlMnOpQrStUv?a=1&b=2", "re
 TOPICS = {1: "Night Vision", 2: "Moths & Lamps"}
 WORDS = words_of("en")
 
-ABSTRACT = (
+LAMPS = (
     "We ask whether a lamp left on at night changes what the moths of a small town do, and find that it hardly does. "
-    r"Over three summers we counted 4112 moths under lamps of four colours; visits fall with wavelength as "
-    r"$\lambda^{-\alpha}$. A model with two parameters explains 92% of the variance, and a third one nothing more. "
+    "Over three summers we counted 4,112 moths under lamps of four colours. A model with two parameters, "
+    r"$\alpha$ and $\beta$, explains 92% of the variance; a third one explains nothing more. "
     "We give the counts, the code, and the lamps to whoever asks for them."
+)
+COUNTING = (
+    "Animals that move are counted twice, or not at all. We describe an estimator that needs neither marks nor "
+    "cameras, prove that it is unbiased if the animals are not told of it, and show on invented data that it does "
+    "better than counting. Its cost is linear in the number of animals."
+)
+AGAIN = (
+    "We repeat an earlier study of lamps with more lamps. The effect is smaller than reported, has the opposite sign, "
+    "and disappears when the door is closed."
+)
+FLIGHT = (
+    r"Let $k$ moths fly from $n$ lamps. We show that some two of them meet almost surely, and bound the time they "
+    r"take by $O(n \log k)$. The proof is short, and uses nothing but the second moment method and patience."
 )
 
 
@@ -51,7 +64,7 @@ def paper(number: int, title: str = "A Title", *, day: int = 27, **fields: Any) 
     when = datetime(2025, 2, day, 10, tzinfo=UTC)
     values: dict[str, Any] = {
         "version": 1,
-        "abstract": ABSTRACT,
+        "abstract": LAMPS,
         "authors": ("Ada Invented", "Bruno Example", "Chiara Nobody"),
         "categories": ("cs.CV", "cs.LG"),
         "submitted": when,
@@ -60,6 +73,7 @@ def paper(number: int, title: str = "A Title", *, day: int = 27, **fields: Any) 
     return Paper(id=f"0001.{number:05}", title=title, **(values | fields))
 
 
+SEVEN = ("Żaneta Przykład", "Björn Påhitt", "Inès Fictive", "Dara Made-Up", "E. Five", "F. Six", "G. Seven")
 SAMPLE = (
     Item(
         paper(
@@ -70,18 +84,29 @@ SAMPLE = (
         (1, 2),
     ),
     Item(
-        paper(2, "Counting What Does Not Hold Still", day=26, authors=("Żaneta Przykład", "Björn Påhitt", *"CDEFG")),
+        paper(2, "Counting What Does Not Hold Still", day=26, abstract=COUNTING, authors=SEVEN),
         Kind.NEW,
         (),
         (1,),
     ),
     Item(
-        paper(3, "A Second Look at Lamps", version=3, comment="Code at https://example.org/" + "lamps/" * 14),
+        paper(
+            3,
+            "A Second Look at Lamps",
+            version=3,
+            abstract=AGAIN,
+            comment="Code at https://example.org/a-second-look",
+        ),
         Kind.REVISED,
         ("title", "abstract"),
         (1,),
     ),
-    Item(paper(4, "On Bounds for the Flight of $k$ Moths", categories=("math.PR", "stat.ML")), Kind.NEW, (), (2,)),
+    Item(
+        paper(4, "On Bounds for the Flight of $k$ Moths", abstract=FLIGHT, categories=("math.PR", "stat.ML")),
+        Kind.NEW,
+        (),
+        (2,),
+    ),
     Item(
         paper(5, "Lamps Considered Harmful", version=2, comment="Withdrawn: no lamp was on"), Kind.WITHDRAWN, (), (2,)
     ),
@@ -198,7 +223,7 @@ def test_every_fact_is_told(environment: Environment) -> None:
             assert told in collapsed(text)
         assert f"\n{item.paper.link}\n" in text
     for told in (
-        "Żaneta Przykład, Björn Påhitt, C, D and 3 more",
+        "Żaneta Przykład, Björn Påhitt, Inès Fictive, Dara Made-Up and 3 more",
         "27 Feb 2025",
         "cs.CV, cs.LG",
         "Revised, version 3; changed: title, abstract",
@@ -273,7 +298,9 @@ HIDDEN = [
 ]
 HOSTILE = st.one_of(st.sampled_from(TAGS + SIGNS + TEMPLATE + TEX + WIRE + HIDDEN), st.text(max_size=12))
 NASTY = st.lists(HOSTILE, max_size=6).map("".join)
-ROOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ROOM = settings(
+    max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @given(NASTY, NASTY, NASTY, NASTY, NASTY, NASTY, NASTY)
@@ -282,7 +309,7 @@ def test_nothing_from_outside_becomes_markup(
     environment: Environment, title: str, abstract: str, author: str, comment: str, topic: str, other: str, name: str
 ) -> None:
     evil = paper(7, title, abstract=abstract, authors=(author, "B"), comment=comment, categories=("cs.CV", author))
-    tame = paper(7, "T", abstract="A", comment="C" if readable(comment) else "")
+    tame = paper(7, "T", abstract="A", comment="C" if printable(readable(comment)) else "")
     items = [Item(evil, Kind.NEW, (), (1, 2)), Item(paper(8), Kind.REVISED, (), (1,))]
     body = mail(environment, items, {1: topic, 2: other + "x"}, Brand(name, name))
     calm = mail(environment, [Item(tame, Kind.NEW, (), (1, 2)), items[1]], brand=Brand("N", name and "P"))
@@ -304,8 +331,8 @@ def test_encoded_pieces_join(pieces: list[str]) -> None:
     wire = b"".join(map(encode, whole))
     assert re.fullmatch(rb"([ -~\t]{0,76}\r\n)*", wire)
     assert not re.search(rb"[ \t]\r\n", wire)
-    lines = [re.sub(r"\r\n?", "\n", piece).split("\n") for piece in whole]
-    expected = [line.rstrip(" \t") for piece in lines for line in (piece if piece[-1] else piece[:-1])]
+    lines = [[line.rstrip(" \t") for line in re.sub(r"\r\n?", "\n", piece).split("\n")] for piece in whole]
+    expected = [line for piece in lines for line in (piece if piece[-1] else piece[:-1])]
     assert quopri.decodestring(wire).decode() == "".join(f"{line}\r\n" for line in expected)
 
 
@@ -469,6 +496,15 @@ def test_a_missing_template_is_named(tmp_path: Path) -> None:
     environment = override(tmp_path, "body.html", '{% include "digest/lost.html" %}')
     with pytest.raises(TemplateError, match=r"digest/lost\.html"):
         make_frame(environment, BRAND)
+
+
+def test_a_stylesheet_need_not_keep_anything(tmp_path: Path) -> None:
+    environment = override(tmp_path, "digest.css", ".title { color: #123456; }")
+    body = mail(environment, [Item(paper(1, f"About {KEPT}"), Kind.NEW, (), (1,))])
+    page = tree(decoded(body.html))
+    assert page.findtext(".//h3/a") == f"About {KEPT}"
+    assert page.find(".//h3").get("style") == "color:#123456"
+    assert not list(page.iter("style"))
 
 
 def test_one_block_can_be_replaced(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from newsletter import __version__
-from newsletter.cli import ledger, publishing, setup, subscribers, topics
+from newsletter.cli import demo, ledger, publishing, setup, subscribers, topics
 from newsletter.cli.context import Context
 from newsletter.errors import NewsletterError, QueryError, UsageError
 
@@ -40,7 +40,7 @@ def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: b
     context.call_on_close(context.obj.close)
 
 
-for module in (setup, publishing, topics, subscribers, ledger):
+for module in (setup, publishing, topics, subscribers, ledger, demo):
     for command in module.COMMANDS:
         newsletter.add_command(command)
 

@@ -4,16 +4,19 @@ Headers are folded by us, not by the email package: with its policies a List-Uns
 turned into encoded words, and one-click unsubscribing ends without a sign.
 """
 
-from collections.abc import Iterable
+import textwrap
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email.header import Header
 from email.utils import format_datetime
 
 from newsletter.addresses import wire_address
 from newsletter.text import INVISIBLE, LINE_ENDS
 
-CRLF = b"\r\n"
+FOLD = "\r\n "
+_LINE = 76  # characters a header line holds, unless one word is longer
+_ENCODED = "=?utf-8?b?{}?="
 _SPECIALS = frozenset('()<>[]:;@\\,."')
 
 
@@ -64,16 +67,16 @@ def compose(letterhead: Letterhead, address: Address, subject: str, text: bytes,
 
 
 def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable[str]:
-    yield f"From: {mailbox(letterhead.sender_name, letterhead.sender_address)}"
+    yield f"From: {_mailbox(letterhead.sender_name, wire_address(letterhead.sender_address), len('From: '))}"
     yield f"To: {wire_address(address.recipient)}"
     if letterhead.reply_to:
         yield f"Reply-To: {letterhead.reply_to}"
     yield f"Subject: {unstructured(subject, len('Subject: '))}"
     yield f"Date: {format_datetime(address.date)}"
     yield f"Message-ID: <{address.message_id}>"
-    yield f"List-Id: {_phrase(letterhead.name)} <{letterhead.list_id}>"
+    yield f"List-Id: {_mailbox(letterhead.name, letterhead.list_id, len('List-Id: '))}"
     if address.unsubscribe:
-        yield "List-Unsubscribe: " + ",\r\n ".join(f"<{uri}>" for uri in address.unsubscribe)
+        yield "List-Unsubscribe: " + f",{FOLD}".join(f"<{uri}>" for uri in address.unsubscribe)
         if address.unsubscribe[0].startswith("https:"):
             yield "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
     if letterhead.owner:
@@ -84,22 +87,39 @@ def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable
     yield "MIME-Version: 1.0"
 
 
-def mailbox(name: str, address: str) -> str:
-    """``Name <address>`` as it stands in a header (RFC 5322, RFC 2047)."""
-    return f"{_phrase(name)} <{wire_address(address)}>" if name else wire_address(address)
+def _mailbox(name: str, address: str, used: int) -> str:
+    phrase = _phrase(name, used)
+    # An encoded word fills its line, so that most names need only one: some readers see a blank between two.
+    return f"{phrase}{FOLD if phrase.startswith('=?') else ' '}<{address}>".strip()
 
 
 def unstructured(text: str, used: int) -> str:
     """A header's free text on folded lines; what is not ASCII becomes encoded words. `used` characters stand before it."""
     clean = " ".join(INVISIBLE.sub("", LINE_ENDS.sub(" ", text)).split())
-    charset = "us-ascii" if clean.isascii() and "=?" not in clean else "utf-8"
-    return Header(clean, charset, maxlinelen=76, header_name=" " * max(used - 2, 1)).encode(linesep="\r\n")
+    if clean.isascii() and "=?" not in clean:
+        lines = textwrap.wrap(
+            " " * used + clean, _LINE, break_long_words=False, break_on_hyphens=False, drop_whitespace=False
+        )
+        return FOLD.join(line.strip() for line in lines)
+    return FOLD.join(_encoded_words(clean, used))
 
 
-def _phrase(text: str) -> str:
-    if not text.isascii() or "=?" in text:
-        return unstructured(text, 16)
+def _encoded_words(text: str, used: int) -> Iterator[str]:
+    """RFC 2047: words of at most 75 characters, each of whole characters, one a line."""
+    chunk, room = b"", _LINE - used
+    for character in text:
+        encoded = character.encode("utf-8", "replace")
+        if chunk and len(_ENCODED.format("")) + 4 * ((len(chunk + encoded) + 2) // 3) > min(room, 75):
+            yield _ENCODED.format(b64encode(chunk).decode("ascii"))
+            chunk, room = b"", _LINE
+        chunk += encoded
+    yield _ENCODED.format(b64encode(chunk).decode("ascii"))
+
+
+def _phrase(text: str, used: int) -> str:
     clean = " ".join(INVISIBLE.sub("", LINE_ENDS.sub(" ", text)).split())
+    if not clean.isascii() or "=?" in clean:
+        return unstructured(clean, used)
     if not _SPECIALS & set(clean):
         return clean
     escaped = clean.replace("\\", "\\\\").replace('"', '\\"')

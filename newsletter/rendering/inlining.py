@@ -15,8 +15,10 @@ def inline(page: str) -> str:
     Comments stay, so a page that holds many pieces between marks can be cut afterwards: a page of N pieces costs O(N)
     as long as no selector looks at siblings or positions.
     """
-    page = page.lstrip().replace(KEPT, '</style>\n<style data-premailer="ignore">', 1)
-    return str(_premailer().transform(page, pretty_print=False)) + "\n"
+    # Only up to the stylesheet's end: further on a paper may hold the very same words.
+    sheet, end, rest = page.lstrip().partition("</style>")
+    sheet = sheet.replace(KEPT, '</style>\n<style data-premailer="ignore">', 1)
+    return str(_premailer().transform(sheet + end + rest, pretty_print=False)) + "\n"
 
 
 @cache

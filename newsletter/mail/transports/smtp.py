@@ -150,27 +150,25 @@ class SmtpTransport:
 
     def _connect(self) -> smtplib.SMTP:
         server = self._server
+        place = f"{server.host}:{server.port}"
         try:
             smtp = self._open()
-            smtp.ehlo_or_helo_if_needed()
-            if server.security == "starttls":
-                smtp.starttls(context=self._context)
-                smtp.ehlo()
-            if server.username:
-                smtp.login(server.username, server.password)
+            try:
+                self._greet(smtp)
+            except BaseException:
+                smtp.close()
+                raise
         except smtplib.SMTPAuthenticationError as error:
-            raise TransportError(
-                f"{server.host} refuses the login of {server.username}: {error.smtp_code} {_text(error.smtp_error)}"
-            ) from None
+            answer = f"{error.smtp_code} {_text(error.smtp_error)}"
+            raise TransportError(f"{server.host} refuses the login of {server.username}: {answer}") from None
         except smtplib.SMTPNotSupportedError as error:
-            hint = f"; [smtp] security = {server.security!r} is never given up" if server.security == "starttls" else ""
-            raise TransportError(f"{server.host}:{server.port}: {error}{hint}") from error
+            raise TransportError(
+                f"{place}: {error} ([smtp] security = {server.security!r} is never given up)"
+            ) from error
         except ssl.SSLError as error:
-            raise TransportError(f"{server.host}:{server.port}: TLS failed: {error.reason or error}") from error
+            raise TransportError(f"{place}: TLS failed: {error}") from error
         except (OSError, smtplib.SMTPException) as error:
-            raise TransportError(f"{server.host}:{server.port}: no connection: {error}") from error
-        if smtp.sock is not None:
-            smtp.sock.settimeout(COMMAND_TIMEOUT)
+            raise TransportError(f"{place}: no connection: {error}") from error
         return smtp
 
     def _open(self) -> smtplib.SMTP:
@@ -178,6 +176,16 @@ class SmtpTransport:
         if server.security == "tls":
             return smtplib.SMTP_SSL(server.host, server.port, name, timeout=CONNECT_TIMEOUT, context=self._context)
         return smtplib.SMTP(server.host, server.port, name, timeout=CONNECT_TIMEOUT)
+
+    def _greet(self, smtp: smtplib.SMTP) -> None:
+        smtp.ehlo_or_helo_if_needed()
+        if self._server.security == "starttls":
+            smtp.starttls(context=self._context)
+            smtp.ehlo()
+        if self._server.username:
+            smtp.login(self._server.username, self._server.password)
+        if smtp.sock is not None:
+            smtp.sock.settimeout(COMMAND_TIMEOUT)
 
 
 def judge(code: int, text: str) -> Verdict:

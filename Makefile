@@ -1,0 +1,59 @@
+# The verbs of this repository. A bare `make` lists them; each installs what it needs into .venv first.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SOURCES := newsletter tests benchmarks
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types format check bench wheel clean
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/installed-demo ## Bring out two editions without a network, in build/demo
+	@$(BIN)/newsletter demo build/demo
+
+test: $(VENV)/installed-dev ## Run the whole test suite; ARGS="-k word" for a part of it
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-dev ## Check style and formatting
+	@$(BIN)/ruff check $(wildcard $(SOURCES))
+	@$(BIN)/ruff format --check $(wildcard $(SOURCES))
+
+types: $(VENV)/installed-dev ## Check types, strictly
+	@$(BIN)/mypy $(wildcard $(SOURCES))
+
+format: $(VENV)/installed-dev ## Put the code into its format
+	@$(BIN)/ruff check --fix-only $(wildcard $(SOURCES))
+	@$(BIN)/ruff format $(wildcard $(SOURCES))
+
+check: lint types test ## All of lint, types and test
+
+bench: $(VENV)/installed-dev ## Measure, and compare with the limits
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+wheel: $(VENV)/installed-dev ## Build the wheel, in dist
+	@$(BIN)/python -m hatchling build -t wheel -d dist
+
+clean: ## Remove all that was made here, the virtual environment too
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find newsletter $(wildcard tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+
+# The environment: stamps tell what is installed, and a changed pyproject.toml outdates them.
+
+$(VENV)/installed-demo: pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "Installing the package into $(VENV) ..." >&2
+	@$(PIP) install -e '.[demo]'
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "Installing the package and its tools into $(VENV) ..." >&2
+	@$(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/installed-demo
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV)

@@ -8,36 +8,16 @@ import contextlib
 import operator
 import os
 import re
-import secrets
-import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from newsletter.errors import ArchiveError
+from newsletter.git import Git, clean_environment, without_password
 
-_LOCAL_SECONDS, _NETWORK_SECONDS = 120, 300
 _PUSHES = 5
-# Variables that would lead git to another repository, index or configuration, as inside a hook.
-_LEADING = re.compile(
-    r"GIT_(DIR|WORK_TREE|IMPLICIT_WORK_TREE|COMMON_DIR|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES"
-    r"|NAMESPACE|PREFIX|INTERNAL_SUPER_PREFIX|CONFIG|CONFIG_PARAMETERS|CONFIG_COUNT|CONFIG_(KEY|VALUE)_\d+|GRAFT_FILE"
-    r"|SHALLOW_FILE|REPLACE_REF_BASE|NO_REPLACE_OBJECTS|(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS|ATTR_SOURCE"
-    r"|AUTHOR_DATE|COMMITTER_DATE)"
-)
-_SETTINGS = (
-    f"core.hooksPath={os.devnull}",  # a hook of the operator's is not made for our commits
-    "core.safecrlf=false",
-    "commit.gpgSign=false",
-    "push.gpgSign=false",
-    "rebase.updateRefs=false",
-    "rebase.rebaseMerges=false",
-)
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 # What the server says if another push came first, or came at the same moment.
 _OVERTAKEN = re.compile(r"^!\t.*(\[rejected\]|\[remote rejected\].*(lock|update ref|old value))", re.MULTILINE)
 
@@ -47,79 +27,6 @@ class Outcome(NamedTuple):
 
     commit: str | None
     pushed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    output: bytes
-    errors: str
-
-    @property
-    def text(self) -> str:
-        return self.output.decode("utf-8", "surrogateescape").removesuffix("\n")
-
-    @property
-    def reason(self) -> str:
-        """The lines that tell why it failed; no password that stands in an address."""
-        lines = [line.strip() for line in self.errors.splitlines() if line.strip() and not line.startswith("hint:")]
-        telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
-        return _PASSWORD.sub("***", " ".join(telling or lines[-1:])) or f"it ended with status {self.status}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Git:
-    """git in one folder."""
-
-    folder: Path
-    environment: Mapping[str, str]
-
-    def ask(
-        self, *arguments: str, given: bytes | None = None, extra: Mapping[str, str] | None = None, network: bool = False
-    ) -> _Answer:
-        """Run it, whatever comes of it. Raises `ArchiveError` if it is not there, or does not come to an end."""
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
-        command = ["git", "-C", str(self.folder), *settings, *arguments]
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**self.environment, **(extra or {})},
-                start_new_session=True,  # without a terminal nothing that git starts can wait for an answer
-            )
-        except OSError as error:
-            raise ArchiveError(f"git cannot be started ({error.strerror}); the archive needs it installed") from error
-        seconds = _NETWORK_SECONDS if network else _LOCAL_SECONDS
-        try:
-            output, errors = process.communicate(given, seconds)
-        except BaseException as error:
-            _end(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise ArchiveError(f"git {arguments[0]} in {self.folder} had no end after {seconds} seconds") from error
-            raise
-        return _Answer(process.returncode, output, errors.decode("utf-8", "replace"))
-
-    def __call__(self, *arguments: str, given: bytes | None = None, extra: Mapping[str, str] | None = None) -> str:
-        """Run it and return what it printed. Raises `ArchiveError` if it fails."""
-        answer = self.ask(*arguments, given=given, extra=extra)
-        if answer.status:
-            raise ArchiveError(f"git {arguments[0]} failed in {self.folder}: {answer.reason}")
-        return answer.text
-
-    def find(self, *arguments: str) -> str | None:
-        """Run it and return what it printed; None if it found nothing."""
-        answer = self.ask(*arguments)
-        return None if answer.status else answer.text
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End git and what it started, such as ssh."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with process:
-        pass
 
 
 class Archive:
@@ -142,9 +49,7 @@ class Archive:
         self.path = path.resolve()
         self._name, self._address = re.sub(r"[<>\x00-\x1f]", "", name).strip(" .,:;\"'") or address, address
         self._push, self._sleep = push, sleep
-        inherited = os.environ if environment is None else environment
-        self._environment = {key: value for key, value in inherited.items() if not _LEADING.fullmatch(key)}
-        self._environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+        self._environment = clean_environment(os.environ if environment is None else environment)
 
     def read(self, page: PurePosixPath) -> str | None:
         """The page as it is on disk, line ends and all; None if there is none.
@@ -187,9 +92,9 @@ class Archive:
             raise ArchiveError(f"the archive in {self.path} cannot be written: {error}") from error
         return Outcome(commit and git("rev-parse", "HEAD"), pushed)  # a rebase has given it another name
 
-    def _repository(self) -> tuple[_Git, PurePosixPath]:
+    def _repository(self) -> tuple[Git, PurePosixPath]:
         """Git at the root of the repository, and where in it the archive lies."""
-        git = _Git(self.path, self._environment)
+        git = Git(self.path, self._environment)
         try:
             if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -200,17 +105,17 @@ class Archive:
             raise ArchiveError(f"{self.path} is not a folder, so it cannot be the archive")
         if os.path.lexists(self.path / ".git"):
             # A damaged .git must not send us to a repository further up.
-            git = _Git(self.path, {**self._environment, "GIT_CEILING_DIRECTORIES": str(self.path.parent)})
+            git = Git(self.path, {**self._environment, "GIT_CEILING_DIRECTORIES": str(self.path.parent)})
         found = git.ask("rev-parse", "--show-toplevel")
         if found.status:
             known = "not a git repository" in found.errors
             advice = "; run `git init` there, or name an empty folder in [archive] path" if known else ""
             raise ArchiveError(f"{self.path} is in no git work tree that can be used ({found.reason}){advice}")
         prefix = git("rev-parse", "--show-prefix")
-        git = _Git(Path(found.text), git.environment)
-        return _Git(git.folder, {**git.environment, **self._identity(git)}), PurePosixPath(prefix)
+        git = Git(Path(found.text), git.environment)
+        return Git(git.folder, {**git.environment, **self._identity(git)}), PurePosixPath(prefix)
 
-    def _identity(self, git: _Git) -> dict[str, str]:
+    def _identity(self, git: Git) -> dict[str, str]:
         """What git is to be told of us, where nobody told it who is committing; it shall not guess from the machine."""
         identity: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
@@ -231,7 +136,7 @@ class Archive:
 
     def _commit(
         self,
-        git: _Git,
+        git: Git,
         prefix: PurePosixPath,
         pages: Mapping[PurePosixPath, str],
         message: str,
@@ -261,7 +166,7 @@ class Archive:
         git.ask("gc", "--auto", "--quiet")
         return commit
 
-    def _publish(self, git: _Git, ours: Iterable[PurePosixPath]) -> bool:
+    def _publish(self, git: Git, ours: Iterable[PurePosixPath]) -> bool:
         """Push what the upstream lacks; False if it lacks nothing. A rejected push is rebased and tried again."""
         branch = git("symbolic-ref", "--short", "HEAD")
         if git.find("rev-parse", "-q", "--verify", "HEAD^{commit}") is None:
@@ -282,7 +187,7 @@ class Archive:
             self._rebase(git, remote, target, ours)
         raise ArchiveError(_unpushed(git, remote, f"others were faster {_PUSHES} times"))
 
-    def _rebase(self, git: _Git, remote: str, target: str, ours: Iterable[PurePosixPath]) -> None:
+    def _rebase(self, git: Git, remote: str, target: str, ours: Iterable[PurePosixPath]) -> None:
         """Put our commits on top of the remote's, in a work tree beside the operator's, then move the operator's."""
         fetched = git.ask("fetch", "--no-tags", "--recurse-submodules=no", remote, target, network=True)
         if fetched.status:
@@ -304,7 +209,7 @@ class Archive:
         git("update-ref", "-m", "rebase: the archive", "HEAD", moved, head)
 
 
-def _committed(git: _Git, head: str | None, path: PurePosixPath) -> tuple[str, str | None]:
+def _committed(git: Git, head: str | None, path: PurePosixPath) -> tuple[str, str | None]:
     """Mode and blob of a file in the last commit."""
     entry = git("ls-tree", "-z", head, "--", str(path)) if head else ""
     if not entry:
@@ -315,23 +220,24 @@ def _committed(git: _Git, head: str | None, path: PurePosixPath) -> tuple[str, s
     return mode, blob
 
 
-def _hash(git: _Git, path: PurePosixPath, text: str, *options: str) -> str:
+def _hash(git: Git, path: PurePosixPath, text: str, *options: str) -> str:
     """The blob git would make of a text: what .gitattributes says of line ends and filters is done to it."""
     content = text.encode("utf-8", "surrogateescape")
     return git("hash-object", *options, "--stdin", f"--path={path}", given=content)
 
 
-def _blob(git: _Git, blob: str) -> str:
+def _blob(git: Git, blob: str) -> str:
     return git.ask("cat-file", "blob", blob).output.decode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, text: str) -> None:
     """Replace a file in one step, so that it is never half written."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.new")  # one name: what a kill leaves behind, the next run takes up
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.stat().st_mode & 0o777 if path.exists() else None
         try:
+            temporary.unlink(missing_ok=True)
             with temporary.open("xb") as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
                 file.flush()
@@ -345,7 +251,7 @@ def _write(path: Path, text: str) -> None:
         raise ArchiveError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _commit_object(git: _Git, head: str | None, entries: bytes, message: str) -> str:
+def _commit_object(git: Git, head: str | None, entries: bytes, message: str) -> str:
     """Make the commit: the last one's tree with our files in it, whatever the operator's index holds."""
     with tempfile.TemporaryDirectory(prefix="newsletter-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
@@ -357,7 +263,7 @@ def _commit_object(git: _Git, head: str | None, entries: bytes, message: str) ->
     return git("commit-tree", tree, *parents, given=f"{message.strip()}\n".encode())
 
 
-def _upstream(git: _Git, branch: str) -> tuple[str, str, tuple[str, ...]]:
+def _upstream(git: Git, branch: str) -> tuple[str, str, tuple[str, ...]]:
     """Where to push, to which branch, and with what options: the branch's upstream, else the only remote."""
     remote, target = git.find("config", f"branch.{branch}.remote"), git.find("config", f"branch.{branch}.merge")
     if remote and target:
@@ -376,25 +282,25 @@ def _upstream(git: _Git, branch: str) -> tuple[str, str, tuple[str, ...]]:
     return remotes[0], f"refs/heads/{branch}", ("--set-upstream",)
 
 
-def _unpushed(git: _Git, remote: str, reason: str) -> str:
+def _unpushed(git: Git, remote: str, reason: str) -> str:
     commit = git("rev-parse", "--short", "HEAD")
-    remote = _PASSWORD.sub("***", remote)
+    remote = without_password(remote)
     return f"the commit {commit} is kept in {git.folder} but could not be pushed to {remote}: {reason}"
 
 
 @contextlib.contextmanager
-def _beside(git: _Git, commit: str) -> Iterator[_Git]:
+def _beside(git: Git, commit: str) -> Iterator[Git]:
     """A work tree of its own, at a commit."""
     with tempfile.TemporaryDirectory(prefix="newsletter-") as folder:
         place = Path(folder, "tree")
         git("worktree", "add", "--quiet", "--detach", str(place), commit)
         try:
-            yield _Git(place, git.environment)
+            yield Git(place, git.environment)
         finally:
             git.ask("worktree", "remove", "--force", str(place))
 
 
-def _ours_resolved(git: _Git, ours: Iterable[PurePosixPath]) -> bool:
+def _ours_resolved(git: Git, ours: Iterable[PurePosixPath]) -> bool:
     """Take our side of what a rebase stopped at; False if the conflict is about other files, or there is none."""
     names = [name for name in git("diff", "--name-only", "--diff-filter=U", "-z").split("\0") if name]
     if not names or any(not any(PurePosixPath(name).is_relative_to(own) for own in ours) for name in names):

@@ -324,7 +324,7 @@ def test_a_git_that_does_not_end_is_ended(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "git").write_text("#!/bin/sh\n/bin/sleep 600 & wait\n")
     (tmp_path / "bin" / "git").chmod(0o755)
-    monkeypatch.setattr("newsletter.archive._LOCAL_SECONDS", 0.05)
+    monkeypatch.setattr("newsletter.git.LOCAL_SECONDS", 0.05)
     with pytest.raises(ArchiveError, match="had no end"):
         archive(checkout, environment | {"PATH": str(tmp_path / "bin")}).keep(PAGES, "Papers")
 

@@ -70,7 +70,8 @@ def deliver(context: Context, stay: bool) -> None:
 @click.pass_obj
 def archive(context: Context) -> None:
     """Archive alone: write README and edition pages, and commit them if something changed."""
-    outcome = verbs.archive(context.app)
+    with verbs.publishing(context.app):
+        outcome = verbs.archive(context.app)
     click.echo(_describe_archive(outcome))
 
 

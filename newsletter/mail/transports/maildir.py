@@ -19,8 +19,10 @@ class MaildirTransport:
         """Write one file. Raises `TransportError` if the folder cannot be written."""
         try:
             if self._box is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._box = mailbox.Maildir(self._path, create=True)
+                # Not left to the library: it takes a folder that it was killed in the middle of making for whole.
+                for part in ("tmp", "new", "cur"):
+                    (self._path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._box = mailbox.Maildir(self._path, create=False)
             envelope = f"Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n".encode()
             # The library turns CRLF into the platform's line ends.
             key = self._box.add(envelope + message)

@@ -17,8 +17,9 @@ RUN python -m venv /opt/newsletter \
 FROM python:3.11-slim
 RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends git >/dev/null \
+    && apt-get clean \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /data --no-create-home newsletter \
+    && useradd --uid 10001 --user-group --home-dir /data --no-create-home newsletter \
     && install -d -o newsletter -g newsletter -m 0700 /data
 COPY --from=build /opt/newsletter /opt/newsletter
 ENV PATH=/opt/newsletter/bin:$PATH \

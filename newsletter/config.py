@@ -4,12 +4,13 @@ import difflib
 import os
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -26,29 +27,37 @@ from pydantic import (
 
 from newsletter.addresses import split_mailbox, wire_domain
 from newsletter.errors import AddressError, ConfigError, QueryError
-from newsletter.query import Node, name_query, parse, write_search_query
+from newsletter.query import Node, name_query, parse, read_category, write_search_query
 from newsletter.text import INVISIBLE, LINE_ENDS
 
 MIN_ARXIV_INTERVAL = 3.0  # seconds; arXiv API Terms of Use
-
-_CATEGORY = re.compile(r"[a-zA-Z][a-zA-Z-]*(\.[a-zA-Z-]+|\.\*)?")
 
 
 def _path(value: Any, info: ValidationInfo) -> Path:
     if not value or not isinstance(value, (str, Path)):
         raise ValueError("expected a path")
     base: Path = (info.context or {}).get("base", Path())
-    return (base / Path(value).expanduser()).resolve()
+    return (base / _home(Path(value))).resolve()
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: there is no such user's home folder") from error
 
 
 def _zone(value: Any) -> ZoneInfo:
     if isinstance(value, ZoneInfo):
         return value
-    if not isinstance(value, str) or value not in available_timezones():
+    try:
+        return ZoneInfo(value)
+    except (TypeError, AttributeError, ValueError, OSError, ZoneInfoNotFoundError) as error:
         near = difflib.get_close_matches(str(value), available_timezones(), 1)
-        hint = f"; did you mean {near[0]}?" if near else " (allowed: names such as UTC or Europe/Berlin)"
-        raise ValueError(f"there is no time zone {value!r}{hint}")
-    return ZoneInfo(value)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"there is no time zone {value!r}{hint} (allowed: names such as UTC, Europe/Berlin)"
+        ) from error
 
 
 def _clock(value: Any) -> time:
@@ -60,28 +69,44 @@ def _clock(value: Any) -> time:
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{value!r} is not an address (allowed: http:// or https://, without ? and #)")
+    allowed = "(allowed: http:// or https://, without user, blanks, ? and #)"
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise ValueError(f"{error} {allowed}") from error
+    if not whole or "@" in parts.netloc or re.search(r"[?#\s\x00-\x1f]", value):
+        raise ValueError(f"it is not an address {allowed}")  # which is not repeated: a password may stand in it
     return value.rstrip("/")
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").rstrip(".")
+
+
+def _domain(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", value, re.I):
+        raise ValueError(f"{value!r} is not a domain (allowed: such as lab.local)")
+    return value.lower()
 
 
 def _one_line(value: str) -> str:
     if INVISIBLE.search(value) or LINE_ENDS.search(value):
         raise ValueError("control characters and line ends are not allowed")
-    return value.strip()
+    return unicodedata.normalize("NFC", value).strip()
 
 
 def _topic_name(value: str) -> str:
     if ";" in value:
         raise ValueError("a semicolon is not allowed: it parts topics in CSV files")
-    return _one_line(value)
+    return " ".join(_one_line(value).split())
 
 
 def _category(value: str) -> str:
-    if not _CATEGORY.fullmatch(value):
-        raise ValueError(f"{value!r} is not a category (allowed: such as cs.CV, or cs.* for a whole archive)")
-    return value
+    try:
+        return read_category(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a category: {error}") from error
 
 
 def _secret(value: Any, info: ValidationInfo) -> "SecretSource | None":
@@ -132,8 +157,10 @@ class SecretSource(_Section):
             place = f"file {self.file}"
             try:
                 value = self.file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"the {place} cannot be read: {error}") from error
+            except OSError as error:
+                raise ValueError(f"the {place} cannot be read: {error.strerror}") from error
+            except UnicodeDecodeError:  # which would quote the secret
+                raise ValueError(f"the {place} is not UTF-8") from None
         if not value:
             raise ValueError(f"the {place} is not set or empty")
         return SecretStr(value)
@@ -154,7 +181,7 @@ class NewsletterSection(_Section):
     bad_days: Annotated[int, Field(ge=1)] = 2
     postal_address: Line = ""
     language: Literal["en"] = "en"
-    local_domains: tuple[str, ...] = ()
+    local_domains: tuple[Annotated[str, AfterValidator(_domain)], ...] = ()
 
     @model_validator(mode="after")
     def _addresses(self) -> Self:
@@ -165,7 +192,7 @@ class NewsletterSection(_Section):
                 except AddressError as error:
                     raise _at(key, str(error)) from error
             elif key == "sender":
-                raise _at(key, "an address is needed")
+                raise _at(key, f"an address is needed {_MAILBOX}")
         if self.base_url and not self.base_url.startswith("https://"):
             raise _at("base_url", f"{self.base_url!r} is not https (allowed: https://…, or empty)")
         if self.publish_until <= self.publish_at:
@@ -215,15 +242,15 @@ class ArxivSection(_Section):
     oai_url: Url = "https://oaipmh.arxiv.org/oai"
     max_results: Annotated[int, Field(ge=1, le=2000)] = 100
     max_queries: Annotated[int, Field(ge=0)] = 50
-    interval: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False, strict=False)] = 3.0
+    interval: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 3.0
     contact: Line = ""
     gate: FilePath | None = None
 
     @model_validator(mode="after")
     def _polite(self) -> Self:
         for key in ("api_url", "feed_url", "oai_url"):
-            host = urlsplit(getattr(self, key)).hostname or ""
-            if self.interval < MIN_ARXIV_INTERVAL and (host == "arxiv.org" or host.endswith(".arxiv.org")):
+            theirs = f".{_host(getattr(self, key))}".endswith(".arxiv.org")
+            if theirs and self.interval < MIN_ARXIV_INTERVAL:
                 raise _at("interval", f"{self.interval:g} s is too short while {key} is arXiv's (allowed: 3 or more)")
         return self
 
@@ -253,7 +280,7 @@ class SmtpSection(_Section):
     username: Line = ""
     password: Annotated[SecretSource | None, BeforeValidator(_secret)] = None
     connections: Annotated[int, Field(ge=1, le=100)] = 4
-    per_second: Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] | None = None
+    per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     per_hour: Annotated[int, Field(ge=1)] | None = None
     per_day: Annotated[int, Field(ge=1)] | None = None
     ehlo_name: Line = ""
@@ -300,6 +327,26 @@ class Config(_Section):
     archive: ArchiveSection
 
 
+_MAILBOX = "(allowed: Name <address@example.org>, or the address alone)"
+#: pydantic's kinds of errors, in the words of somebody who writes TOML.
+_REASONS = {
+    "missing": "it is missing",
+    "model_type": "expected a table",
+    "tuple_type": "expected a list",
+    "string_type": "expected text in quotes",
+    "too_short": "expected some text",
+    "too_long": "expected at most {max_length} characters",
+    "bool_type": "expected true or false",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "greater_than": "expected more than {gt:g}",
+    "greater_than_equal": "expected {ge:g} or more",
+    "less_than_equal": "expected {le:g} or less",
+    "literal_error": "expected {expected}",
+}
+
+
 class _KeyedError(ValueError):
     """A reason that belongs to one key of the section being checked."""
 
@@ -319,16 +366,19 @@ def load(path: Path) -> Config:
         ConfigError: naming the file, the key and what is allowed there.
 
     """
-    path = path.expanduser().absolute()
     try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
+        path = _home(path).absolute()
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(path, "", "there is no such file; `newsletter init` writes one") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(path, "", f"it cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(path, "", f"it cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, "", f"it is not UTF-8, at byte {error.start + 1}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, "", f"it is not TOML: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(path, "", f"it cannot be read: {error}") from error
     return parse_table(table, path)
 
 
@@ -356,7 +406,9 @@ def _check_topics(config: Config) -> None:
     for number, topic in enumerate(config.topics, 1):
         folded = topic.name.casefold()
         if folded in seen:
-            reason = f"{topic.name!r} is the name of topic {seen[folded]} too (allowed: one topic a name; case does not count)"
+            reason = (
+                f"{topic.name!r} is the name of topic {seen[folded]} too (allowed: one topic a name, whatever its case)"
+            )
             raise ConfigError(config.path, f"topics[{number}].name", reason)
         seen[folded] = number
         try:
@@ -375,32 +427,25 @@ def _config_error(path: Path, error: ValidationError) -> ConfigError:
     if first["type"] == "extra_forbidden":
         allowed = _allowed(_section_at(location[:-1]))
         near = difflib.get_close_matches(str(location[-1]), allowed.split(", "), 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return ConfigError(path, _dotted(location), f"unknown key; {hint}(allowed: {allowed})")
-    if first["type"] == "missing":
-        return ConfigError(path, _dotted(location), "it is missing")
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return ConfigError(path, _dotted(location), f"unknown key{hint} (allowed: {allowed})")
     if cause is not None:
         return ConfigError(path, _dotted(location), str(cause))
-    return ConfigError(path, _dotted(location), _in_toml_words(first["msg"]))
+    return ConfigError(path, _dotted(location), _in_toml_words(first["type"], first.get("ctx", {}), first["msg"]))
 
 
-def _in_toml_words(reason: str) -> str:
-    words = {
-        "Input should be": "expected",
-        "a valid tuple": "a list",
-        "a valid dictionary or instance of": "a table for",
-        "valid ": "",
-    }
-    for theirs, ours in words.items():
-        reason = reason.replace(theirs, ours)
-    return reason
+def _in_toml_words(kind: str, context: dict[str, Any], reason: str) -> str:
+    return _REASONS[kind].format(**context) if kind in _REASONS else reason
 
 
 def _dotted(location: list[str | int]) -> str:
     text = ""
     for part in location:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".")
+        if isinstance(part, int):
+            text += f"[{part + 1}]"
+        else:
+            text += "." + (part if re.fullmatch(r"[\w-]+", part) else repr(part))
+    return text.removeprefix(".")
 
 
 def _section_at(location: list[str | int]) -> type[BaseModel]:

@@ -68,7 +68,7 @@ class Work:
     connections: int = 1
     pace: Pace = Pace()
     stop: threading.Event = field(default_factory=threading.Event)
-    progress: Callable[[int], None] = lambda done: None
+    progress: Callable[[int], None] = lambda _done: None
 
 
 class Run:

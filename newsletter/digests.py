@@ -1,4 +1,4 @@
-"""Which digest a reader gets: what storage holds, put before `selection`, each answer kept for readers who are alike."""
+"""Which digest a reader gets: what storage holds, put before `selection`; readers who are alike share the answer."""
 
 from datetime import date
 

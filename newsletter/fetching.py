@@ -68,8 +68,8 @@ def fetch(app: App, day: date, progress: Callable[[int, int], None] = lambda _do
         store(app, gathered)
     record = gathered.record
     level = logging.INFO if record.state in (HarvestState.FRESH, HarvestState.SAME) else logging.WARNING
-    log.log(level, "fetched source=%s state=%s requests=%d received=%d dropped=%d reason=%s", record.source, record.state,
-            record.requests, record.received, record.dropped, record.reason)  # fmt: skip
+    counts = f"requests={record.requests} received={record.received} dropped={record.dropped}"
+    log.log(level, "fetched source=%s state=%s %s reason=%s", record.source, record.state, counts, record.reason)
     return record
 
 

@@ -12,7 +12,7 @@ for in title or abstract. AND and OR beside each other at one level are refused:
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,7 +27,11 @@ MAX_LENGTH = 4_000  # characters; longer ones do not fit in a request line
 _TOKENS = re.compile(r'\s*(?:(?P<open>\()|(?P<close>\))|["“”](?P<phrase>[^"“”]*)(?P<end>["“”]?)|(?P<word>[^\s()"“”]+))')
 _PREFIX = re.compile(r"([A-Za-z_]+):(.*)", re.S)
 _OPERATORS = ("AND", "OR", "ANDNOT")
-_NOT_WORDS = re.compile(r"\W+")
+_WILDCARD = re.compile(r"\*|\?(?=\w)")
+_NOT_WORDS = re.compile(r"[\W_]+")
+_CATEGORY = re.compile(r"([a-z]+(?:-[a-z]+)?)(?:\.([a-z]+(?:-[a-z]+)*))?(\.?\*)?", re.I)
+# Archives whose papers all stand in one of their subject classes: alone, these match nothing (category taxonomy).
+_DIVIDED = frozenset(("cs", "econ", "eess", "math", "nlin", "physics", "q-bio", "q-fin", "stat"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +85,41 @@ def parse(query: str) -> Node:
 
 
 def name_query(name: str) -> Node:
-    """The query that a bare name stands for: the name as one phrase, in title or abstract."""
+    """The query that a bare name stands for: the name as one phrase, in title or abstract.
+
+    Raises:
+        QueryError: the name has no letter and no digit, or a wildcard.
+
+    """
     return _phrase(name, "", name, 0)
+
+
+def read_category(text: str) -> str:
+    """Read a category such as ``cs.CV``, or a pattern such as ``cs.*``, whatever its case, as arXiv writes it.
+
+    Raises:
+        ValueError: it can be none; says what is expected.
+
+    """
+    match = _CATEGORY.fullmatch(text)
+    if match is None:
+        raise ValueError("expected a category such as cs.CV, or cs.* for all of an archive")
+    archive, subject, wildcard = match.groups()
+    archive = archive.lower()
+    if archive in _DIVIDED and not subject and not wildcard:
+        raise ValueError(f"no paper is in {archive} alone; expected {archive}.* for all of it")
+    subject = subject and (subject.upper() if len(subject) <= 2 else subject.lower())
+    return archive + (f".{subject}" if subject else "") + (wildcard or "")
+
+
+def as_words(text: str) -> str:
+    """Normalise a text down to its words, parted by single blanks: how a term's words are written."""
+    return _NOT_WORDS.sub(" ", normalise(text)).strip()
 
 
 def write(tree: Node) -> str:
     """Write a tree in our language; `parse` reads it back to an equal tree."""
-    return _write(tree, _write_term)
+    return _write(tree, _write_term, _exclude)
 
 
 def normal_form(tree: Node) -> str:
@@ -97,7 +129,7 @@ def normal_form(tree: Node) -> str:
 
 def write_search_query(tree: Node) -> str:
     """Write a tree as arXiv's ``search_query``, before URL encoding; parenthesised wherever grouping could matter."""
-    return _write(tree, _write_arxiv_term)
+    return _write(tree, _write_arxiv_term, _exclude_for_arxiv)
 
 
 def terms(tree: Node) -> Iterator[Term]:
@@ -215,7 +247,7 @@ class _Parser:
         operands: list[Node] = []
         spans: list[str] = []
         while True:
-            start = self._peek().position
+            start = self._start_of(self._peek())
             operands.append(self._operand(inherited, depth))
             spans.append(self._query[start : self._end_of(self._tokens[self._at - 1])].strip())
             token = self._peek()
@@ -227,6 +259,9 @@ class _Parser:
             operators.append(self._next().text)
         return _join(operators, operands)
 
+    def _start_of(self, token: _Token) -> int:
+        return token.position - (token.kind == "phrase")  # the quotation mark
+
     def _end_of(self, token: _Token) -> int:
         return token.position + len(token.text) + (token.kind == "phrase")
 
@@ -237,8 +272,8 @@ class _Parser:
             last = spans[-1]
             before = so_far.removesuffix(last)
             either, other = f"({so_far}) {token.text} …", f"{before}({last} {token.text} …)"
-            reason = f"{token.text} beside {operators[-1]} can be read in two ways: {either} or {other}; say which with parentheses"
-            raise self._error(token, reason)
+            readings = f"{token.text} beside {operators[-1]} can be read in two ways: {either} or {other}"
+            raise self._error(token, f"{readings}; say which with parentheses")
 
     def _operand(self, inherited: str, depth: int) -> Node:
         token = self._next()
@@ -256,10 +291,11 @@ class _Parser:
         if token.kind == "phrase":
             return self._term(token, inherited)
         if token.kind == "word":
-            words = [token.text]
+            last = token
             while self._peek().kind == "word":
-                words.append(self._next().text)
-            return self._term(_Token("word", " ".join(words), token.position), inherited)
+                last = self._next()
+            text = self._query[token.position : self._end_of(last)]
+            return self._term(_Token("word", text, token.position), inherited)
         raise self._error(token, "expected a word, a phrase, a field or (")
 
     def _group(self, opening: _Token, inherited: str, depth: int) -> Node:
@@ -274,44 +310,47 @@ class _Parser:
         return _phrase(token.text, field_name, self._query, token.position)
 
 
-def _phrase(text: str, field_name: str, query: str, position: int) -> Node:
-    if field_name in ("cat", "id", "rn"):
-        return _exact_term(text, field_name, query, position)
-    if "*" in text or "?" in text.rstrip("?"):
-        raise QueryError(query, position, "* and ? are understood in cat: only")
+def _phrase(text: str, field: str, query: str, position: int) -> Node:
+    if field in ("cat", "id"):
+        return _exact_term(text, field, query, position)
+    if wildcard := _WILDCARD.search(text):
+        raise QueryError(query, position + wildcard.start(), "* and ? are understood in cat: only")
     spelled = _NOT_WORDS.sub(" ", fold(text)).strip()
-    words = _NOT_WORDS.sub(" ", normalise(spelled)).strip()
+    words = as_words(spelled)
     if not words:
         raise QueryError(query, position, "expected a letter or a digit")
-    if field_name:
-        return Term(field_name, words, spelled)
+    if field:
+        return Term(field, words, spelled)
     return Or((Term("ti", words, spelled), Term("abs", words, spelled)))
 
 
-def _exact_term(text: str, field_name: str, query: str, position: int) -> Term:
-    spelled = " ".join(text.split())
-    words = spelled.casefold()
-    if field_name == "cat" and not re.fullmatch(r"[a-z][a-z-]*(\.[a-z-]+)?(\.?\*)?", words):
-        raise QueryError(query, position, "expected a category such as cs.CV, or cs.* for all of an archive")
-    if field_name == "id":
-        version = parse_identifier(spelled)
-        if version is None:
-            raise QueryError(query, position, "expected an arXiv identifier such as 2502.18863 or math/0309136")
-        words = spelled = version.id + (f"v{version.number}" if version.number else "")
-    if not words:
-        raise QueryError(query, position, f"expected something after {field_name}:")
-    return Term(field_name, words, spelled)
+def _exact_term(text: str, field: str, query: str, position: int) -> Term:
+    if field == "cat":
+        try:
+            category = read_category(text.strip())
+        except ValueError as error:
+            raise QueryError(query, position, str(error)) from error
+        return Term(field, category.lower(), category)
+    version = parse_identifier(text)
+    if version is None:
+        raise QueryError(query, position, "expected an arXiv identifier such as 2502.18863 or math/0309136")
+    identifier = version.id + (f"v{version.number}" if version.number else "")
+    return Term(field, identifier, identifier)
 
 
 def _join(operators: Sequence[str], operands: Sequence[Node]) -> Node:
     nodes = [_negate(node) if op == "ANDNOT" else node for op, node in zip(operators, operands, strict=True)]
-    kind = Or if "OR" in operators else And
+    return _combine(Or if "OR" in operators else And, nodes)
+
+
+def _combine(kind: type[And] | type[Or], nodes: Iterable[Node]) -> Node:
     flat: dict[Node, None] = {}
     for node in nodes:
         flat.update(dict.fromkeys(node.items if isinstance(node, kind) else (node,)))
+    items = list(flat)
     if kind is And:  # what is wanted stands before what is excluded, as it is written
-        flat = dict.fromkeys(sorted(flat, key=lambda node: isinstance(node, Not)))
-    return kind(tuple(flat)) if len(flat) > 1 else next(iter(flat))
+        items.sort(key=lambda node: isinstance(node, Not))
+    return kind(tuple(items)) if len(items) > 1 else items[0]
 
 
 def _negate(node: Node) -> Node:
@@ -325,7 +364,7 @@ def _spell(operators: Sequence[str], spans: Sequence[str]) -> str:
 # ---------------------------------------------------------------- writing
 
 
-def _write(tree: Node, write_term: Callable[[Term], str]) -> str:
+def _write(tree: Node, write_term: Callable[[Term], str], exclude: Callable[[list[str], list[str]], str]) -> str:
     def inner(node: Node) -> str:
         text = outer(node)
         return text if isinstance(node, Term) else f"({text})"
@@ -337,16 +376,23 @@ def _write(tree: Node, write_term: Callable[[Term], str]) -> str:
             case Not(item):
                 return f"ANDNOT {inner(item)}"
             case Or(items):
-                return " OR ".join(inner(item) for item in items)
+                return " OR ".join(map(inner, items))
             case And(items):
                 wanted = [inner(item) for item in items if not isinstance(item, Not)]
-                text = " AND ".join(wanted)
-                for number, item in enumerate(item for item in items if isinstance(item, Not)):
-                    text = f"({text})" if len(wanted) > 1 or number else text
-                    text = f"{text} ANDNOT {inner(item.item)}".strip()
-                return text
+                return exclude(wanted, [inner(item.item) for item in items if isinstance(item, Not)])
 
     return outer(tree)
+
+
+def _exclude(wanted: list[str], unwanted: list[str]) -> str:
+    return " ".join([" AND ".join(wanted), *(f"ANDNOT {item}" for item in unwanted)]).strip()
+
+
+def _exclude_for_arxiv(wanted: list[str], unwanted: list[str]) -> str:
+    # One ANDNOT between two operands: then nothing hangs on how arXiv groups them.
+    if unwanted and len(wanted) > 1:
+        wanted = [f"({' AND '.join(wanted)})"]
+    return _exclude(wanted, [f"({' OR '.join(unwanted)})"] if len(unwanted) > 1 else unwanted)
 
 
 def _write_term(term: Term) -> str:
@@ -363,8 +409,9 @@ def _sorted(tree: Node) -> Node:
         case Term():
             return tree
         case Not(item):
-            return Not(_sorted(item))
-        case And(items):
-            return And(tuple(sorted(map(_sorted, items), key=lambda item: (isinstance(item, Not), write(item)))))
-        case Or(items):
-            return Or(tuple(sorted(map(_sorted, items), key=write)))
+            return _negate(_sorted(item))
+        case And(items) | Or(items):
+            node = _combine(type(tree), map(_sorted, items))
+            if isinstance(node, And | Or):
+                return type(node)(tuple(sorted(node.items, key=lambda item: (isinstance(item, Not), write(item)))))
+            return node

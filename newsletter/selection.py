@@ -10,8 +10,10 @@ from newsletter.text import normalise
 NEW_FOR = timedelta(days=60)  # after its first submission a paper can be new under a topic
 _WORK = r"(?:paper|article|submission|manuscript|work|preprint|draft|version|note|report|thesis)"
 _WITHDRAWN_COMMENT = re.compile(
-    rf"^\W*withdrawn\b(?! from (?!arxiv))|\b{_WORK}\b[^.;]{{0,40}}\bwithdrawn\b(?! from (?!arxiv))|\bwithdrawn (?:by|due to|because)\b",
-    re.I,
+    r"^\W*withdrawn\b(?! from (?!arxiv))"
+    rf"|\b{_WORK}\b[^.;]{{0,40}}\bwithdrawn\b(?! from (?!arxiv))"
+    r"|\bwithdrawn (?:by|due to|because)\b",
+    re.IGNORECASE,
 )
 _WITHDRAWN_ABSTRACT = re.compile(rf"^\W*(?:this|the) {_WORK} (?:has been|have been|is|was|is being) withdrawn\b", re.I)
 

@@ -54,7 +54,7 @@ def report(app: App) -> Report:
 
 
 def days(app: App, limit: int) -> list[Day]:
-    """The newest dates for which something was fetched or made, newest first; with the reason where one has no edition."""
+    """The newest dates for which something was fetched or made, newest first; where one has no edition, why."""
     found = {
         record.date: Day(record.date, dict(record.counts), record.topics, "")
         for record in app.storage.editions.records(limit)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -71,12 +72,11 @@ class Subscriptions:
         """
         address = check_address(email, self._local_domains)
         status = Status.CONFIRMED if confirmed else Status.PENDING
-        names = [self._storage.topics.named(name).id for name in topics]
         with self._storage.write():
-            ids = (*names, *(self._storage.topics.query(query).id for query in queries))
-            new = NewSubscriber(address, status, frequency, tuple(dict.fromkeys(ids)))
-            if not self._storage.subscribers.add([new], self._storage.editions.newest(), today, now):
+            if self._storage.subscribers.find(address):
                 return Outcome.ALREADY
+            new = NewSubscriber(address, status, frequency, self._topic_ids(topics, queries))
+            self._storage.subscribers.add([new], self._storage.editions.newest(), today, now)
         return Outcome.SUPPRESSED if self._storage.subscribers.suppression(address) else Outcome.DONE
 
     def find(self, email: str) -> Subscriber | None:
@@ -93,15 +93,15 @@ class Subscriptions:
         today: date,
     ) -> Outcome:
         """Change what a subscriber chose; None leaves a part as it is. Raises as `subscribe` does."""
-        subscriber = self._storage.subscribers.find(email)
-        if subscriber is None:
-            return Outcome.UNKNOWN
-        names = [self._storage.topics.named(name).id for name in (subscriber.topics if topics is None else topics)]
         with self._storage.write():
+            subscriber = self._storage.subscribers.find(email)
+            if subscriber is None:
+                return Outcome.UNKNOWN
             if topics is not None or queries is not None:
+                names = subscriber.topics if topics is None else topics
                 wanted = subscriber.queries if queries is None else queries
-                ids = dict.fromkeys((*names, *(self._storage.topics.query(query).id for query in wanted)))
-                self._storage.subscribers.choose(subscriber.id, tuple(ids), self._storage.editions.newest())
+                ids = self._topic_ids(names, wanted)
+                self._storage.subscribers.choose(subscriber.id, ids, self._storage.editions.newest())
             if frequency is not None and frequency is not subscriber.frequency:
                 self._storage.subscribers.set_frequency(subscriber.id, frequency, today)
         return Outcome.DONE
@@ -111,15 +111,17 @@ class Subscriptions:
         return self._become(email, Status.CONFIRMED, today, now, skip=True)
 
     def pause(self, email: str, *, today: date, now: datetime) -> Outcome:
-        """Send nothing until `resume`."""
-        return self._become(email, Status.PAUSED, today, now)
+        """Send nothing until `resume`. Raises `UsageError` for one who is not a reader now."""
+        return self._become(email, Status.PAUSED, today, now, only_from=Status.CONFIRMED)
 
     def resume(self, email: str, *, today: date, now: datetime) -> Outcome:
-        """Send again, from the next edition on: what passed during the pause is skipped."""
-        subscriber = self._storage.subscribers.find(email)
-        if subscriber is not None and subscriber.status is not Status.PAUSED:
-            raise UsageError(f"{subscriber.email} is {subscriber.status}, not paused")
-        return self._become(email, Status.CONFIRMED, today, now, skip=True)
+        """Send again, from the next edition on: what passed during the pause is skipped.
+
+        Raises:
+            UsageError: they are pending, or left; that needs their consent, hence `confirm`.
+
+        """
+        return self._become(email, Status.CONFIRMED, today, now, only_from=Status.PAUSED, skip=True)
 
     def unsubscribe(self, email: str, *, today: date, now: datetime) -> Outcome:
         """Send nothing any more; the address stays known as one that left."""
@@ -127,21 +129,19 @@ class Subscriptions:
 
     def remove(self, email: str) -> Outcome:
         """Forget a subscriber."""
-        subscriber = self._storage.subscribers.find(email)
-        if subscriber is None:
-            return Outcome.UNKNOWN
         with self._storage.write():
+            subscriber = self._storage.subscribers.find(email)
+            if subscriber is None:
+                return Outcome.UNKNOWN
             self._storage.subscribers.remove(subscriber.id)
         return Outcome.DONE
 
     def suppress(self, email: str, reason: Suppression, *, now: datetime) -> Outcome:
-        """Never mail an address, whether it subscribes or not."""
+        """Never mail an address, whether it subscribes or not. Raises `AddressError`."""
         address = check_address(email, self._local_domains)
-        if self._storage.subscribers.suppression(address):
-            return Outcome.ALREADY
         with self._storage.write():
-            self._storage.subscribers.suppress(address, reason, "", now)
-        return Outcome.DONE
+            new = self._storage.subscribers.suppress(address, reason, "", now)
+        return Outcome.DONE if new else Outcome.ALREADY
 
     def unsuppress(self, email: str) -> Outcome:
         """Mail an address again."""
@@ -162,11 +162,11 @@ class Subscriptions:
         batch: list[_Line] = []
         default = Status.CONFIRMED if confirmed else Status.PENDING
         read = _LineReader(self._storage, self._local_domains, default)
-        for number, row in _rows(file):
+        for record in _records(file):
             try:
-                batch.append(read(row))
+                batch.append(read(record))
             except UsageError as error:
-                yield Imported(0, 0, BadLine(number, str(error)))
+                yield Imported(0, 0, BadLine(record.number, f"{error}{record.extent}"))
             if len(batch) >= _BATCH:
                 yield self._take(batch, today, now)
                 batch = []
@@ -183,17 +183,33 @@ class Subscriptions:
                 (subscriber.email, subscriber.status, subscriber.frequency, ";".join(subscriber.topics), queries)
             )
 
-    def _become(self, email: str, status: Status, today: date, now: datetime, *, skip: bool = False) -> Outcome:
-        subscriber = self._storage.subscribers.find(email)
-        if subscriber is None:
-            return Outcome.UNKNOWN
-        if subscriber.status is status:
-            return Outcome.ALREADY
+    def _topic_ids(self, names: Iterable[str], queries: Iterable[str]) -> tuple[int, ...]:
+        named = [self._storage.topics.named(name).id for name in names]
+        return tuple(dict.fromkeys((*named, *(self._storage.topics.query(query).id for query in queries))))
+
+    def _become(
+        self,
+        email: str,
+        status: Status,
+        today: date,
+        now: datetime,
+        *,
+        only_from: Status | None = None,
+        skip: bool = False,
+    ) -> Outcome:
         with self._storage.write():
+            subscriber = self._storage.subscribers.find(email)
+            if subscriber is None:
+                return Outcome.UNKNOWN
+            if subscriber.status is status:
+                return Outcome.ALREADY
+            if only_from and subscriber.status is not only_from:
+                raise UsageError(f"{subscriber.email} is {subscriber.status}, not {only_from}")
             self._storage.subscribers.set_status(subscriber.id, status, now)
             if skip:
                 self._storage.subscribers.skip_to(subscriber.id, self._storage.editions.newest(), today)
-        return Outcome.SUPPRESSED if self._storage.subscribers.suppression(email) else Outcome.DONE
+            suppressed = self._storage.subscribers.suppression(subscriber.email)
+        return Outcome.SUPPRESSED if suppressed else Outcome.DONE
 
     def _take(self, batch: Sequence["_Line"], today: date, now: datetime) -> Imported:
         with self._storage.write():
@@ -223,21 +239,24 @@ class _Line:
 
 
 class _LineReader:
-    """Turns a row into a `_Line`, or says what is wrong with it."""
+    """Turns a record into a `_Line`, or says what is wrong with it."""
 
     def __init__(self, storage: Storage, local_domains: Sequence[str], default: Status) -> None:
         self._storage, self._local_domains, self._default = storage, local_domains, default
         self._topic_ids: dict[str, int] = {}
         self._good_queries: set[str] = set()
 
-    def __call__(self, row: dict[str, str]) -> _Line:
+    def __call__(self, record: "_Record") -> _Line:
         """Raises `UsageError`."""
+        if record.trouble:
+            raise UsageError(record.trouble)
+        email, status, frequency, topics, queries = (record.cells.get(column, "") for column in COLUMNS)
         return _Line(
-            email=check_address(row.get("email", ""), self._local_domains),
-            status=_one_of(Status, row.get("status", ""), self._default, "status"),
-            frequency=_one_of(Frequency, row.get("frequency", ""), Frequency.DAILY, "frequency"),
-            topic_ids=tuple(map(self._topic, _several(row.get("topics", "")))),
-            queries=tuple(map(self._query, _several(row.get("queries", "")))),
+            email=check_address(email, self._local_domains),
+            status=_one_of(Status, status, self._default, "status"),
+            frequency=_one_of(Frequency, frequency, Frequency.DAILY, "frequency"),
+            topic_ids=tuple(map(self._topic, _several(topics))),
+            queries=tuple(map(self._query, _several(queries))),
         )
 
     def _topic(self, name: str) -> int:
@@ -255,17 +274,91 @@ class _LineReader:
         return query
 
 
-def _rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file by column name, each with the number of its first line; empty lines are left out."""
-    reader = csv.reader(file)
-    header = [name.strip().lstrip("\ufeff").casefold() for name in next(reader, ())]
-    if "email" not in header:
-        raise UsageError("line 1: the header has no column named email")
-    number = reader.line_num + 1
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            yield number, dict(zip(header, row, strict=False))
-        number = reader.line_num + 1
+# ---------------------------------------------------------------- CSV
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What stands between two ends of a CSV record: cells by column, or what keeps it from being read."""
+
+    number: int  # of its first line
+    lines: int
+    cells: dict[str, str]
+    trouble: str = ""
+
+    @property
+    def extent(self) -> str:
+        """Where it ends, if not on the line where it begins."""
+        return f" (up to line {self.number + self.lines - 1})" if self.lines > 1 else ""
+
+
+class _Lines:
+    """The lines of a file, remembered until `forget` so that a record that runs away can be given back."""
+
+    def __init__(self, file: Iterable[str]) -> None:
+        self._file = iter(file)
+        self._given_back: deque[str] = deque()
+        self.taken: list[str] = []
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._given_back.popleft() if self._given_back else next(self._file)
+        self.taken.append(line)
+        return line
+
+    def forget(self, number: int) -> int:
+        """Forget the first lines taken and give back the others; returns how many were forgotten."""
+        self._given_back.extendleft(reversed(self.taken[number:]))
+        self.taken = []
+        return number
+
+
+def _records(file: Iterable[str]) -> Iterator[_Record]:
+    """The records of a CSV file below its header; empty ones are left out.
+
+    A quotation mark that is never closed would take the file with it: what cannot be read costs one line.
+    """
+    lines = _Lines(file)
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = _header(next(reader, []))
+    except csv.Error as error:
+        raise UsageError(f"line 1: the header cannot be read: {error}") from error
+    number = 1 + lines.forget(len(lines.taken))
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield _Record(number, 1, {}, f"it cannot be read: {error}; is a quotation mark not closed?")
+            number += lines.forget(1)
+            continue
+        length = lines.forget(len(lines.taken))
+        if any(cell.strip() for cell in cells):
+            yield _Record(number, length, dict(zip(header, cells, strict=False)), _trouble(header, cells))
+        number += length
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    names = [name.strip().lstrip("\ufeff").casefold() for name in cells]
+    if any("\x00" in name or "\ufffd" in name for name in names):
+        raise UsageError("line 1: the file is not UTF-8")
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise UsageError(f"line 1: the header has two columns named {twice[0]}")
+    if "email" not in names:
+        raise UsageError("line 1: the header has no column named email (columns are parted by commas)")
+    return names
+
+
+def _trouble(header: Sequence[str], cells: Sequence[str]) -> str:
+    if any(cell.strip() for cell in cells[len(header) :]):
+        return f"it has {len(cells)} cells, the header {len(header)}; a cell with a comma stands in quotes"
+    if any("\ufffd" in cell or "\x00" in cell for cell in cells):
+        return "it is not UTF-8"
+    return ""
 
 
 def _several(text: str) -> list[str]:

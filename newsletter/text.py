@@ -2,18 +2,38 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 _TEX = re.compile(r"[\\$]")
+_TEX_WORD = re.compile(r"[\\${}~]|``|''|--")
+_OPENS_OR_CLOSES = re.compile(r"\\(?:[a-zA-Z]+|.)|[{}$]")
+_ENDS_IN_COMMAND = re.compile(r"\\(?:[a-zA-Z]+|[^a-zA-Z\s\\{}$%&#_,;:!()\[\]])$")  # which takes up what follows
 # To TeX these begin a comment, a parameter, a column; to arXiv's authors they are signs like any other.
 _PLAIN_SIGNS = re.compile(r"(?<!\\)([%#&])")
-# A price, not the beginning of a formula: a digit follows, and the next dollar, if any, begins a price too.
-_PRICE = re.compile(r"(?<!\\)\$(?=\d[^$]*(?:\s\$\d|$))")
+# A price, not the beginning of a formula, which would end before a blank.
+_PRICE = re.compile(r"(?:(?<=[\s(])|^)\$(?=\d[^$\\^_{]*(?:\s\$|$))")
 _COMMAND = re.compile(r"\\([a-zA-Z]+)\*?\s*")
 _REFERENCES = ("cite", "citet", "citep", "ref", "autoref", "cref", "Cref", "eqref")
 _HEADINGS = ("part", "chapter", "section", "subsection", "subsubsection", "paragraph", "subparagraph")
+_SILENT = (
+    "includegraphics",
+    "label",
+    "xspace",
+    "tt",
+    "it",
+    "bf",
+    "em",
+    "rm",
+    "sc",
+    "sl",
+    "sf",
+    "cal",
+    "displaystyle",
+    "footnotesize",
+    "small",
+)
 # Letters that NFKD leaves whole, the dashes that mean a hyphen, and what only says where a line may end.
 _FOLDS = str.maketrans(
     {
@@ -35,7 +55,8 @@ def _converter() -> Callable[[str], str]:
     from pylatexenc.macrospec import std_macro
 
     reading = latexwalker.get_default_latex_context_db()
-    reading.add_context_category("ours", [std_macro("href", False, 2), std_macro("texttt", False, 1)], prepend=True)
+    arguments = [std_macro("href", False, 2), std_macro("texttt", False, 1), std_macro("unicode", False, 1)]
+    reading.add_context_category("ours", arguments, prepend=True)
     writing = latex2text.get_default_latex_context_db()
     spec = latex2text.MacroTextSpec
     ours = [
@@ -44,10 +65,11 @@ def _converter() -> Callable[[str], str]:
         spec("texttt", discard=False),
         spec("verb", _verbatim),
         spec("item", " "),
+        spec("unicode", _code_point),
         *(spec(name, name) for name in ("TeX", "LaTeX", "LaTeXe", "BibTeX")),
-        *(spec(name, lambda node, texts: f"[{_last_argument(node, texts)}]") for name in _REFERENCES),
+        *(spec(name, _reference) for name in _REFERENCES),
         *(spec(name, _last_argument) for name in _HEADINGS),
-        *(spec(name, "") for name in ("includegraphics", "label")),
+        *(spec(name, "") for name in _SILENT),
     ]
     writing.add_context_category("ours", ours, prepend=True)
     writing.set_unknown_macro_spec(spec("", _unknown))
@@ -60,24 +82,64 @@ def _converter() -> Callable[[str], str]:
     return convert
 
 
+# pylatexenc finds out by its name whether a function wants `l2tobj`, the converter.
+
+
 def _last_argument(node: Any, l2tobj: Any) -> str:
     arguments = node.nodeargd.argnlist if node.nodeargd else ()
-    return str(texts.nodelist_to_text(arguments[-1:] or []))
+    return str(l2tobj.nodelist_to_text(list(arguments[-1:])))
+
+
+def _reference(node: Any, l2tobj: Any) -> str:
+    return f"[{_last_argument(node, l2tobj)}]"
 
 
 def _link(node: Any, l2tobj: Any) -> str:
-    address, words = (texts.nodelist_to_text([argument]).strip() for argument in node.nodeargd.argnlist)
-    return words if words in ("", address) or not address else f"{words} <{address}>"
+    address, words = (l2tobj.nodelist_to_text([argument]).strip() for argument in node.nodeargd.argnlist)
+    return f"{words} <{address}>" if address and words not in ("", address) else words or address
 
 
-def _verbatim(node: Any, l2tobj: Any) -> str:
+def _verbatim(node: Any) -> str:
     return str(node.nodeargd.verbatim_text)
 
 
-def _unknown(node: Any, l2tobj: Any) -> str:
+def _code_point(node: Any, l2tobj: Any) -> str:
+    return chr(int("0" + _last_argument(node, l2tobj), 0))  # MathJax's \unicode{x2014}
+
+
+def _unknown(node: Any) -> str:
     # \ours is most often the name of what the authors made; \emphasise{words} is something done to words.
     following = node.parsing_state.s[node.pos + node.len :]
-    return "" if following.startswith(("{", "[")) or not node.macroname.isalpha() else node.macroname
+    done_to_words = following.startswith(("{", "[")) and not following.startswith("{}")
+    return "" if done_to_words or not node.macroname.isalpha() else node.macroname + node.macro_post_space
+
+
+def _pieces(text: str) -> Iterator[tuple[bool, str]]:
+    """Cut at blanks into stretches that are TeX and stretches that are not; a group or formula is never cut."""
+    plain: list[str] = []
+    piece: list[str] = []
+    depth, formula = 0, False
+    for word in text.split():
+        if not piece and not _TEX_WORD.search(word):
+            plain.append(word)
+            continue
+        piece.append(word)
+        for sign in _OPENS_OR_CLOSES.findall(word):
+            depth = max(0, depth + (sign in ("{", r"\begin")) - (sign in ("}", r"\end")))
+            formula = not formula if sign == "$" else (formula or sign in (r"\(", r"\[")) and sign not in (r"\)", r"\]")
+        if not depth and not formula and not _ENDS_IN_COMMAND.search(word):
+            yield False, " ".join(plain)
+            yield True, " ".join(piece)
+            plain, piece = [], []
+    yield False, " ".join(plain)
+    yield True, " ".join(piece)
+
+
+def _read_piece(tex: str) -> str:
+    try:
+        return _converter()(_PLAIN_SIGNS.sub(r"\\\1", tex))
+    except Exception:  # noqa: BLE001 - the parser fails in many ways on what authors write; the words must survive
+        return _COMMAND.sub(r"\1 ", tex).translate(str.maketrans("", "", "{}$\\"))
 
 
 def readable(tex: str) -> str:
@@ -88,11 +150,9 @@ def readable(tex: str) -> str:
     text = " ".join(INVISIBLE.sub("", LINE_ENDS.sub(" ", tex)).split())
     if not _TEX.search(text):
         return text
-    try:
-        text = _converter()(_PRICE.sub(r"\\$", _PLAIN_SIGNS.sub(r"\\\1", text)))
-    except Exception:  # noqa: BLE001 - the parser fails in many ways on what authors write; the words must survive
-        text = _COMMAND.sub(r"\1 ", text).translate(str.maketrans("", "", "{}$\\"))
-    return " ".join(INVISIBLE.sub("", text).split())
+    # The parser takes a step for each character: it reads the words that hold TeX, and nothing else.
+    read = (_read_piece(piece) if is_tex else piece for is_tex, piece in _pieces(_PRICE.sub(r"\\$", text)))
+    return " ".join(INVISIBLE.sub("", " ".join(read)).split())
 
 
 def fold(text: str) -> str:

@@ -4,8 +4,8 @@
 
 For each NUMBER the prepared FOLDER/house is copied to FOLDER/NUMBER, published from there by a process that dies before
 its NUMBER-th effect (a statement that changes the database, a file written or renamed, a program started), and then by
-one that does not. Prints a line for each: NUMBER, and how the first process ended. It forks, since importing takes longer
-than publishing.
+one that does not. Prints a line for each: NUMBER, and how the two ended. It forks, since importing takes longer than
+publishing.
 """
 
 import os

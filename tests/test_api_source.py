@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,7 @@ def test_the_interval_holds_across_processes(arxiv: ArxivStandIn, tmp_path: Path
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
     times = sorted(request.time for request in arxiv.requests)
     assert len(times) == 9
-    assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= 0.19
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.19
     assert max(request.concurrent for request in arxiv.requests) == 1
 
 

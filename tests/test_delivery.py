@@ -29,8 +29,8 @@ from newsletter.errors import BusyError, TransportError
 from newsletter.fetching import Gathered
 from newsletter.fetching import store as store_harvest
 from newsletter.locks import hold
-from newsletter.mail.transports.smtp import judge
 from newsletter.mail.transports import Verdict
+from newsletter.mail.transports.smtp import judge
 from newsletter.model import DeliveryStatus, Harvest, HarvestState, Paper, Suppression
 from newsletter.publish import deliver
 from newsletter.settling import settle
@@ -318,7 +318,7 @@ def test_without_starttls_nothing_is_sent(tmp_path: Path, time: Time) -> None:
 @pytest.mark.parametrize("wanted", ["starttls", "tls"])
 def test_certificates_are_verified(tmp_path: Path, time: Time, wanted: str) -> None:
     with secure(tmp_path, time, wanted, wanted, trusted=False) as (app, server):
-        with pytest.raises(TransportError, match="TLS failed.*CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(TransportError, match=r"TLS failed.*CERTIFICATE_VERIFY_FAILED"):
             deliver(app)
         assert server.received == []
 

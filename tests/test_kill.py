@@ -1,4 +1,4 @@
-"""Killed before any of its effects and run again, `publish` loses nothing and repeats nothing but what nobody can know."""
+"""Killed before any of its effects and run again, `publish` loses nothing, and repeats only what nobody can know."""
 
 import email
 import mailbox
@@ -68,7 +68,7 @@ def announced(folder: Path, url: str) -> set[tuple[object, ...]]:
 
 def mails(folder: Path) -> Counter[tuple[str, str]]:
     box = mailbox.Maildir(folder / "outbox", create=False)
-    found = (email.message_from_bytes(box.get_bytes(key)) for key in box.keys())
+    found = (email.message_from_bytes(box.get_bytes(key)) for key in box.iterkeys())
     return Counter((message["To"], message["Message-ID"]) for message in found)
 
 

@@ -13,9 +13,20 @@ from hypothesis import strategies as st
 from newsletter.mail.message import Address, Letterhead, compose, unstructured
 from newsletter.mail.tokens import make_token, read_token
 
-HEADERS = (
-    "From To Subject Date Message-ID List-Id List-Unsubscribe List-Post Auto-Submitted Precedence MIME-Version Content-Type"
-).split()
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "List-Id",
+    "List-Unsubscribe",
+    "List-Post",
+    "Auto-Submitted",
+    "Precedence",
+    "MIME-Version",
+    "Content-Type",
+]
 WHEN = datetime(2026, 1, 6, 7, tzinfo=UTC)
 texts = st.text(max_size=200) | st.text(
     st.characters(codec="utf-8") | st.sampled_from('\r\n\v\f\x85\u2028=?_"\\ '), max_size=200

@@ -64,7 +64,7 @@ def app(tmp_path: Path, arxiv: ArxivStandIn, time: Time) -> Iterator[App]:
 def mails(folder: Path) -> list[EmailMessage]:
     """What was filed, oldest first."""
     box = mailbox.Maildir(folder / "outbox", create=True)
-    found = [email.message_from_bytes(box.get_bytes(key), policy=default) for key in box.keys()]
+    found = [email.message_from_bytes(box.get_bytes(key), policy=default) for key in box.iterkeys()]
     return sorted(found, key=lambda message: (message["Date"].datetime, str(message["To"])))
 
 

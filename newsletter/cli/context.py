@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -64,6 +65,17 @@ class DateType(click.ParamType[date]):
 def show_json(value: Any) -> None:
     """Print a value as JSON; dates and the like become their text."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def show_json_list(values: Iterable[Any]) -> None:
+    """Print values as one JSON list, each when it comes: there may be many."""
+    separator = "[\n"
+    for value in values:
+        click.echo(
+            separator + textwrap.indent(json.dumps(value, indent=2, ensure_ascii=False, default=str), "  "), nl=False
+        )
+        separator = ",\n"
+    click.echo("[]" if separator.startswith("[") else "\n]")
 
 
 def show_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

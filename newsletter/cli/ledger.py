@@ -137,9 +137,7 @@ def _show_status(report: standing.Report) -> None:
         click.echo("last fetch   never")
     else:
         click.echo(f"last fetch   {report.last_fetch.ended:%Y-%m-%d %H:%M} UTC, {report.last_fetch.state}")
-        click.echo(
-            f"             {standing.explain(report.last_fetch) if report.last_fetch.state != 'fresh' else report.last_fetch.reason}"
-        )
+        click.echo(f"             {report.last_fetch.reason}")
     click.echo(f"subscribers  {counted(report.subscribers)}; {report.suppressed} suppressed")
     click.echo(f"deliveries   {counted(report.deliveries)}")
     if report.next_due:

@@ -14,9 +14,9 @@ from newsletter import publish as verbs
 from newsletter.archive import Outcome
 from newsletter.cli.context import Context, DateType
 from newsletter.delivery import Tally, Work
-from newsletter.fetching import fetch as fetch_verb
 from newsletter.errors import SourceError
-from newsletter.model import DeliveryStatus, HarvestState, Kind
+from newsletter.fetching import fetch as fetch_verb
+from newsletter.model import DeliveryStatus, HarvestState
 from newsletter.preview import preview as preview_verb
 
 
@@ -78,8 +78,13 @@ def archive(context: Context) -> None:
 @click.command()
 @click.option("--subscriber", metavar="EMAIL", help="Whose mail; default: that of one who takes all topics.")
 @click.option("--topic", metavar="NAME", help="One topic only.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("preview.html"), show_default=True,
-              help="A file: .html, .txt, or .eml for the whole message.")  # fmt: skip
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("preview.html"),
+    show_default=True,
+    help="A file: .html, .txt, or .eml for the whole message.",
+)
 @click.pass_obj
 def preview(context: Context, subscriber: str | None, topic: str | None, output: Path) -> None:
     """Write the mail of the newest edition to a file, without sending."""

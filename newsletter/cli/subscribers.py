@@ -1,12 +1,12 @@
 """`newsletter subscribers`: who gets mail, and what."""
 
-import sys
+import os
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from newsletter.cli.context import Context, json_option, show_json, show_table
+from newsletter.cli.context import Context, json_option, show_json, show_json_list, show_table
 from newsletter.errors import RunError, UsageError
 from newsletter.model import Frequency, Status, Subscriber, Suppression
 from newsletter.subscriptions import Outcome
@@ -44,7 +44,11 @@ def add(
         email, topics, queries, Frequency(frequency), confirmed=confirmed, today=app.today(), now=app.now()
     )
     if outcome is Outcome.ALREADY:
-        raise UsageError(f"{email} is a subscriber already; `newsletter subscribers set` changes what they get")
+        known = _found(context, email)
+        command = "set" if known.status in (Status.CONFIRMED, Status.PAUSED) else "confirm"
+        raise UsageError(
+            f"{known.email} is known already, {known.status}; see `newsletter subscribers {command} --help`"
+        )
     _tell_suppressed(email, outcome)
     if confirmed:
         click.echo(f"{email} is subscribed.")
@@ -61,11 +65,11 @@ def list_(context: Context, status: str | None, as_json: bool) -> None:
     """All subscribers, by address."""
     found = context.app.storage.subscribers.all(Status(status) if status else None)
     if as_json:
-        show_json([_as_dict(subscriber) for subscriber in found])
+        show_json_list(map(_as_dict, found))
     else:
         show_table(
             ("EMAIL", "STATUS", "FREQUENCY", "TOPICS AND QUERIES"),
-            [(s.email, s.status, s.frequency, "; ".join((*s.topics, *s.queries)) or "all topics") for s in found],
+            ((s.email, s.status, s.frequency, "; ".join((*s.topics, *s.queries)) or "all topics") for s in found),
         )
 
 
@@ -101,10 +105,12 @@ def set_(
     all_topics: bool,
     frequency: str | None,
 ) -> None:
-    """Change what EMAIL gets. The topics and queries given replace those they had; what is not named stays."""
+    """Change what EMAIL gets. If a topic or a query is given, those given replace all they had."""
     if all_topics and (topics or queries):
-        raise click.UsageError("--all-topics stands alone")
+        raise click.UsageError("--all-topics goes without --topic and --query")
     named = bool(topics or queries or all_topics)
+    if not named and not frequency:
+        raise click.UsageError("nothing to change: give --topic, --query, --all-topics or --frequency")
     outcome = context.app.subscriptions.change(
         email,
         topics if named else None,
@@ -152,9 +158,8 @@ def resume(context: Context, email: str) -> None:
 
 @subscribers.command()
 @_email
-@click.option(
-    "--reason", type=click.Choice([reason.value for reason in Suppression]), default="manual", show_default=True
-)
+@click.option("--reason", type=click.Choice([reason.value for reason in Suppression]), default="manual",
+              show_default=True, help="What is noted as the reason.")  # fmt: skip
 @click.pass_obj
 def suppress(context: Context, email: str, reason: str) -> None:
     """Never mail EMAIL, whether it subscribes or not."""
@@ -166,7 +171,9 @@ def suppress(context: Context, email: str, reason: str) -> None:
 @click.pass_obj
 def unsuppress(context: Context, email: str) -> None:
     """Take EMAIL off the list of those never mailed."""
-    _tell(email, context.app.subscriptions.unsuppress(email), "is not suppressed")
+    if context.app.subscriptions.unsuppress(email) is Outcome.ALREADY:
+        raise UsageError(f"{email} is not suppressed")
+    click.echo(f"{email} is not suppressed any more.")
 
 
 @subscribers.command("import")
@@ -201,13 +208,21 @@ def import_(context: Context, file: Path, confirmed: bool) -> None:
 @click.pass_obj
 def export(context: Context, file: Path) -> None:
     """Write all subscribers as CSV to FILE (default: standard output); `import` reads it back."""
-    lines = context.app.subscriptions.export_csv()
+    lines = (line.encode() for line in context.app.subscriptions.export_csv())
     if str(file) == "-":
-        sys.stdout.writelines(lines)
+        click.get_binary_stream("stdout").writelines(lines)
         return
-    with file.open("w", encoding="utf-8", newline="") as out:
-        file.chmod(0o600)
-        out.writelines(lines)
+    try:
+        with open(file, "wb", opener=_private) as out:
+            out.writelines(lines)
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def _private(path: str, flags: int) -> int:
+    handle = os.open(path, flags, 0o600)
+    os.fchmod(handle, 0o600)
+    return handle
 
 
 def _found(context: Context, email: str) -> Subscriber:

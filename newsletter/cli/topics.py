@@ -5,6 +5,7 @@ import click
 from newsletter.cli.context import Context, json_option, show_json, show_table
 from newsletter.errors import UsageError
 from newsletter.fetching import rehearse_query
+from newsletter.publish import publishing
 from newsletter.text import readable
 
 TRY_DAYS = 30
@@ -77,15 +78,20 @@ def try_(context: Context, query: str, as_json: bool) -> None:
 def rename(context: Context, old: str, new: str) -> None:
     """Move history and subscribers of topic OLD to NEW. First write NEW into config.toml in the place of OLD."""
     app = context.app
-    configured = {topic.name.casefold() for topic in app.config.topics}
-    if new.casefold() not in configured:
+    configured = {_folded(topic.name) for topic in app.config.topics}
+    if _folded(new) not in configured:
         raise UsageError(
             f"{app.config.path}: topics: there is no {new!r}; write it there in the place of {old!r} first"
         )
-    if old.casefold() in configured and old.casefold() != new.casefold():
+    if _folded(old) in configured and _folded(old) != _folded(new):
         raise UsageError(f"{app.config.path}: topics: {old!r} still stands there; take it out first")
-    app.storage.topics.merge(old, new)
+    with publishing(app):
+        app.storage.topics.merge(old, new)
     click.echo(f"{new} has the history and the subscribers of {old}.")
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 COMMANDS = (topics,)

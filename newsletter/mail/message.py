@@ -94,7 +94,7 @@ def _mailbox(name: str, address: str, used: int) -> str:
 
 
 def unstructured(text: str, used: int) -> str:
-    """A header's free text on folded lines; what is not ASCII becomes encoded words. `used` characters stand before it."""
+    """A header's free text on folded lines, after `used` characters; what is not ASCII becomes encoded words."""
     clean = " ".join(INVISIBLE.sub("", LINE_ENDS.sub(" ", text)).split())
     if clean.isascii() and "=?" not in clean:
         lines = textwrap.wrap(

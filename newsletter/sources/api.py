@@ -34,7 +34,7 @@ class ApiSource:
         self._session.max_redirects = 5
 
     def fetch(
-        self, wants: Sequence[Want], since: datetime, progress: Callable[[int], None] = lambda done: None
+        self, wants: Sequence[Want], since: datetime, progress: Callable[[int], None] = lambda _done: None
     ) -> Harvest:
         """Ask for every want; see `Source.fetch`."""
         papers: dict[tuple[str, int], Paper] = {}
@@ -62,7 +62,9 @@ class ApiSource:
             found.update((paper.key, paper) for paper in answer.papers)
             if start >= min(total, MAX_DEPTH) or self._reached_the_known(want, answer, since, len(found)):
                 break
-        return list(found.values()), TopicAccount(matched=total, received=start, requests=self._asked - asked, error=error)
+        return list(found.values()), TopicAccount(
+            matched=total, received=start, requests=self._asked - asked, error=error
+        )
 
     def _reached_the_known(self, want: Want, answer: Answer, since: datetime, received: int) -> bool:
         covered = bool(answer.papers) and min(paper.updated for paper in answer.papers) < since

@@ -79,7 +79,7 @@ class Deliveries:
         """One reader, as if they had everything up to `covered`."""
         row = self._db.row(
             f"SELECT s.id, 0 AS waiting, {_READER_COLUMNS} FROM subscribers AS s WHERE s.id = ?", (subscriber_id,)
-        )  # noqa: S608
+        )
         assert row is not None  # noqa: S101 - the caller has just found them
         return _to_reader(row, from_date(covered))
 
@@ -89,7 +89,8 @@ class Deliveries:
         Inside a write transaction. What is being sent at this moment stays.
         """
         row = self._db.row(
-            "SELECT min(after) AS after FROM deliveries WHERE subscriber_id = ? AND kind = 'digest' AND status IN ('queued', 'deferred')",
+            "SELECT min(after) AS after FROM deliveries"
+            " WHERE subscriber_id = ? AND kind = 'digest' AND status IN ('queued', 'deferred')",
             (reader.id,),
         )
         if row is None or row["after"] is None:
@@ -133,8 +134,8 @@ class Deliveries:
     def covered_on(self, subscriber_id: int, day: date) -> bool:
         """Whether a digest of theirs took up the edition of a date."""
         found = self._db.row(
-            "SELECT 1 FROM deliveries WHERE subscriber_id = ? AND kind = 'digest' AND status NOT IN ('expired', 'suppressed')"
-            " AND after < ? AND upto >= ?",
+            "SELECT 1 FROM deliveries WHERE subscriber_id = ? AND kind = 'digest'"
+            " AND status NOT IN ('expired', 'suppressed') AND after < ? AND upto >= ?",
             (subscriber_id, day.isoformat(), day.isoformat()),
         )
         return found is not None
@@ -145,8 +146,8 @@ class Deliveries:
         Only the holder of the sender's lock may call this. Returns how many there were.
         """
         cursor = self._db.execute(
-            "UPDATE deliveries SET status = 'queued', unknowns = unknowns + 1, due = ?, reply = 'no answer was recorded'"
-            " WHERE status = 'sending'",
+            "UPDATE deliveries SET status = 'queued', unknowns = unknowns + 1, due = ?,"
+            " reply = 'no answer was recorded' WHERE status = 'sending'",
             (to_text(now),),
         )
         return cursor.rowcount
@@ -249,14 +250,16 @@ class Deliveries:
     def overlapping(self) -> list[int]:
         """Readers with an edition in two deliveries that have not expired: always empty, or the ledger is wrong."""
         rows = self._db.rows(
-            "SELECT DISTINCT a.subscriber_id FROM deliveries AS a JOIN deliveries AS b ON a.subscriber_id = b.subscriber_id"
-            " AND a.id < b.id AND a.after < b.upto AND b.after < a.upto WHERE a.kind = 'digest' AND b.kind = 'digest'"
-            " AND a.status <> 'expired' AND b.status <> 'expired'"
+            "SELECT DISTINCT a.subscriber_id FROM deliveries AS a JOIN deliveries AS b"
+            " ON a.subscriber_id = b.subscriber_id AND a.id < b.id AND a.after < b.upto AND b.after < a.upto"
+            " WHERE a.kind = 'digest' AND b.kind = 'digest' AND a.status <> 'expired' AND b.status <> 'expired'"
         )
         return [row[0] for row in rows]
 
 
-_READER_COLUMNS = "s.since, s.frequency, (SELECT group_concat(topic_id || ':' || c.since) FROM subscriptions AS c WHERE c.subscriber_id = s.id) AS chosen"
+_READER_COLUMNS = """s.since, s.frequency,
+    (SELECT group_concat(c.topic_id || ':' || c.since) FROM subscriptions AS c
+        WHERE c.subscriber_id = s.id) AS chosen"""
 _READERS_DUE = f"""
 SELECT s.id, s.covered, {_READER_COLUMNS},
     EXISTS (SELECT 1 FROM deliveries AS d WHERE d.subscriber_id = s.id AND d.kind = 'digest'
@@ -265,14 +268,14 @@ FROM subscribers AS s
 WHERE s.id > :last AND s.status = 'confirmed' AND NOT EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded)
     AND ((s.frequency = 'daily' AND s.covered < :newest) OR (s.frequency = 'weekly' AND s.turned < :turn))
 ORDER BY s.id LIMIT :batch
-"""  # noqa: S608 - ours
+"""
 _LISTING = "SELECT d.*, s.email FROM deliveries AS d LEFT JOIN subscribers AS s ON s.id = d.subscriber_id"
 _CLAIM = f"""
 SELECT d.*, s.email, s.status AS subscriber_status, s.covered, {_READER_COLUMNS},
     EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed, 0 AS waiting
 FROM deliveries AS d JOIN subscribers AS s ON s.id = d.subscriber_id
 WHERE d.status IN ('queued', 'deferred') AND d.due <= ? ORDER BY d.kind DESC, d.due, d.id LIMIT ?
-"""  # noqa: S608 - ours
+"""
 
 
 def _to_reader(row: Row, covered: str) -> Reader:

@@ -54,8 +54,8 @@ class Editions:
                     " ".join(a.changes),
                     from_date(a.edition) or None,
                     places.get((a.topic_id, a.paper.key), UNLISTED),
+                    *a.paper.key,
                 )
-                + a.paper.key
                 for a in announcements
             ),
         )
@@ -78,9 +78,9 @@ class Editions:
         return held
 
     def announced(self, after: date | None, upto: date) -> Iterator[Announcement]:
-        """What the editions after `after`, up to and including `upto`, announce: oldest edition first, then newest paper."""
+        """What the editions after `after`, up to `upto`, announce: oldest edition first, newest paper first."""
         rows = self._db.execute(
-            f"SELECT a.topic_id, a.kind, a.changes, a.edition, {COLUMNS} FROM announcements AS a"  # noqa: S608
+            f"SELECT a.topic_id, a.kind, a.changes, a.edition, {COLUMNS} FROM announcements AS a"
             " JOIN papers AS p ON p.key = a.paper_key WHERE a.edition > ? AND a.edition <= ?"
             " ORDER BY a.edition, p.updated DESC, a.place, p.id DESC",
             (from_date(after), upto.isoformat()),
@@ -113,8 +113,8 @@ class Editions:
         """The newest editions, newest first."""
         rows = self._db.execute(
             "SELECT date, (SELECT count(DISTINCT topic_id) FROM announcements WHERE edition = date) AS topics,"
-            " (SELECT json_group_object(kind, number) FROM"
-            " (SELECT kind, count(DISTINCT paper_key) AS number FROM announcements WHERE edition = date GROUP BY kind)) AS counts"
+            " (SELECT json_group_object(kind, number) FROM (SELECT kind, count(DISTINCT paper_key) AS number"
+            " FROM announcements WHERE edition = date GROUP BY kind)) AS counts"
             " FROM editions ORDER BY date DESC LIMIT ?",
             (limit,),
         )

@@ -24,8 +24,8 @@ class Fragments:
     def put(self, fragments: Iterable[tuple[str, bytes, bytes]], language: str, edition: date) -> None:
         """Store pieces an edition uses, newer ones over older; inside a write transaction."""
         self._db.executemany(
-            "INSERT INTO fragments (name, language, edition, html, text) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name, language)"
-            " DO UPDATE SET edition = max(edition, excluded.edition), html = excluded.html, text = excluded.text",
+            "INSERT INTO fragments (name, language, edition, html, text) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (name, language) DO UPDATE SET edition = max(edition, excluded.edition), html = excluded.html, text = excluded.text",
             ((name, language, edition.isoformat(), html, text) for name, html, text in fragments),
         )
 

@@ -46,7 +46,8 @@ class Harvests:
     def add(self, record: HarvestRecord, started: datetime, harvest: Harvest) -> int:
         """Record a fetch and propose its papers, which must be stored already; inside a write transaction."""
         cursor = self._db.execute(
-            "INSERT INTO harvests (date, started, ended, source, state, reason, requests, matched, received, outside, dropped)"
+            "INSERT INTO harvests"
+            " (date, started, ended, source, state, reason, requests, matched, received, outside, dropped)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 record.date.isoformat(),
@@ -82,7 +83,7 @@ class Harvests:
         """Everything proposed since selection last decided; a later answer's order counts."""
         ids = tuple(row[0] for row in self._db.rows("SELECT id FROM harvests WHERE settled IS NULL ORDER BY id"))
         rows = self._db.execute(
-            f"SELECT h.topic_id, h.place, {COLUMNS} FROM proposals AS h JOIN papers AS p ON p.key = h.paper_key"  # noqa: S608
+            f"SELECT h.topic_id, h.place, {COLUMNS} FROM proposals AS h JOIN papers AS p ON p.key = h.paper_key"
             " JOIN harvests ON harvests.id = h.harvest_id WHERE harvests.settled IS NULL"
             " ORDER BY h.harvest_id, h.topic_id, h.place"
         )

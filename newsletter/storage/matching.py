@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from newsletter.model import Paper
-from newsletter.query import Node, Term, evaluate, positive_terms
+from newsletter.query import Node, Term, as_words, evaluate, positive_terms
 from newsletter.text import normalise
 
 _STEMMED = {"ti": "title", "abs": "abstract", "co": "comment", "jr": "journal_ref"}
@@ -57,7 +57,7 @@ class Matcher:
 
     def matching(self, tree: Node) -> list[Paper]:
         """The papers that answer a query, in the order they were given."""
-        return [self.papers[position] for position in _positions(self.bitmap(tree))]
+        return [self.papers[position] for position in positions(self.bitmap(tree))]
 
     def bitmap(self, tree: Node) -> int:
         """The papers that answer a query: bit n stands for paper n."""
@@ -80,41 +80,43 @@ class Matcher:
         return self._answers[term]
 
     def _ask(self, term: Term) -> int:
+        words = term.words
         match term.field:
             case "cat":
-                return self._compare(
-                    lambda paper: any(_category_matches(name, term.words) for name in paper.categories)
-                )
+                return self._compare(lambda paper: any(_category_matches(name, words) for name in paper.categories))
             case "id":
-                return self._compare(lambda paper: term.words in (paper.id, f"{paper.id}v{paper.version}"))
+                return self._compare(lambda paper: words in (paper.id, f"{paper.id}v{paper.version}"))
             case "rn":
-                return self._compare(lambda paper: term.words in paper.report_no.casefold().split())
+                return self._compare(lambda paper: f" {words} " in f" {as_words(paper.report_no)} ")
             case "au":
-                return self._search("unstemmed", _author_match(term.words))
+                return self._search("unstemmed", _author_match(words))
             case "all":
-                texts = self._search("stemmed", f'"{term.words}"') | self._search(
-                    "unstemmed", _author_match(term.words)
-                )
-                exact = self._compare(lambda paper: _says_exactly(paper, term.spelled.casefold() or term.words))
-                return texts | exact
+                exact = self._compare(lambda paper: words in _identities(paper))
+                return exact | self._search("stemmed", f'"{words}"') | self._search("unstemmed", _author_match(words))
             case name:
-                return self._search("stemmed", f'{_STEMMED[name]} : "{term.words}"')
+                return self._search("stemmed", f'{_STEMMED[name]} : "{words}"')
 
     def _search(self, table: str, match: str) -> int:
-        bits = bytearray(len(self.papers) // 8 + 1)
-        for (rowid,) in self._db.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (match,)):  # noqa: S608 - ours
-            bits[rowid >> 3] |= 1 << (rowid & 7)
-        return int.from_bytes(bits, "little")
+        rows = self._db.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (match,))
+        return self._bitmap(rowid for (rowid,) in rows)
 
     def _compare(self, wanted: Callable[[Paper], bool]) -> int:
-        return sum(1 << number for number, paper in enumerate(self.papers) if wanted(paper))
+        return self._bitmap(number for number, paper in enumerate(self.papers) if wanted(paper))
+
+    def _bitmap(self, positions: Iterable[int]) -> int:
+        bits = bytearray(len(self.papers) // 8 + 1)
+        for position in positions:
+            bits[position >> 3] |= 1 << (position & 7)
+        return int.from_bytes(bits, "little")
 
 
-def _positions(bitmap: int) -> Iterator[int]:
-    while bitmap:
-        lowest = bitmap & -bitmap
-        yield lowest.bit_length() - 1
-        bitmap ^= lowest
+def positions(bitmap: int) -> Iterator[int]:
+    """The numbers of the papers in a bitmap, ascending."""
+    bits = f"{bitmap:b}"[::-1]
+    at = bits.find("1")
+    while at >= 0:
+        yield at
+        at = bits.find("1", at + 1)
 
 
 def _category_matches(name: str, pattern: str) -> bool:
@@ -128,18 +130,23 @@ def _one_category_matches(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
-def _says_exactly(paper: Paper, words: str) -> bool:
-    exact = (paper.id, f"{paper.id}v{paper.version}", *paper.report_no.casefold().split())
-    return words in exact or any(_category_matches(name, words) for name in paper.categories)
+def _identities(paper: Paper) -> set[str]:
+    # What `all:` finds that is no text.
+    spelled = (paper.id, f"{paper.id}v{paper.version}", *paper.report_no.split(), *paper.categories)
+    return {as_words(one) for one in spelled}
 
 
 def _author_text(authors: Iterable[str]) -> str:
-    # Each name forwards and with its last word first, as people and catalogues write it.
-    names = (normalise(author).split() for author in authors)
-    return _BETWEEN_NAMES.join(" ".join([*name, "\ue000", *name[-1:], *name[:-1]]) for name in names)
+    # Each name goes round once, so that it is found from any of its words on: "Vincent van Gogh van" holds
+    # "van Gogh Vincent", as catalogues write it.
+    names = (as_words(author).split() for author in authors)
+    return _BETWEEN_NAMES.join(" ".join([*name, *name[:-1]]) for name in names)
 
 
 def _author_match(words: str) -> str:
-    # An initial at the end ("Smith J") stands for every name that begins with it.
-    *before, last = words.split()
-    return f'"{words}" *' if before and len(last) == 1 else f'"{words}"'
+    # An initial at either end ("J Smith", "Smith J") stands for every name that begins with it. FTS5 takes a prefix
+    # at the end only; names go round, so a first initial may stand there too.
+    first, *others = words.split()
+    if others and len(first) == 1:
+        return f'"{" ".join([*others, first])}" *'
+    return f'"{words}" *' if others and len(others[-1]) == 1 else f'"{words}"'

@@ -38,12 +38,16 @@ class Papers:
         self._db = database
 
     def add(self, papers: Iterable[Paper], seen: datetime) -> None:
-        """Store versions we do not hold. One that we hold stays as it was first told, but for what may change without
-        a new version: journal reference and DOI."""
+        """Store versions we do not hold; inside a write transaction.
+
+        One that we hold stays as it was first told, but for what may come without a new version: journal reference
+        and DOI.
+        """
         self._db.executemany(
-            "INSERT INTO papers (id, version, title, abstract, authors, categories, comment, journal_ref, doi, report_no,"
-            " submitted, updated, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id, version) DO UPDATE SET journal_ref = excluded.journal_ref, doi = excluded.doi"
+            "INSERT INTO papers (id, version, title, abstract, authors, categories, comment, journal_ref, doi,"
+            " report_no, submitted, updated, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id, version) DO UPDATE SET doi = coalesce(nullif(excluded.doi, ''), doi),"
+            " journal_ref = coalesce(nullif(excluded.journal_ref, ''), journal_ref)"
             " WHERE (excluded.journal_ref <> '' AND journal_ref <> excluded.journal_ref)"
             " OR (excluded.doi <> '' AND doi <> excluded.doi)",
             (_to_row(paper, seen) for paper in papers),
@@ -61,7 +65,7 @@ class Papers:
     def before(self, papers: Sequence[Paper]) -> dict[tuple[str, int], Paper]:
         """For each given version the newest older one we hold, by the given version's key."""
         rows = self._db.rows(
-            f"SELECT k.value ->> 1 AS later, {COLUMNS}, max(p.version) FROM json_each(?) AS k"  # noqa: S608 - ours
+            f"SELECT k.value ->> 1 AS later, {COLUMNS}, max(p.version) FROM json_each(?) AS k"
             " JOIN papers AS p ON p.id = k.value ->> 0 AND p.version < k.value ->> 1 GROUP BY p.id, later",
             (json.dumps([paper.key for paper in papers]),),
         )
@@ -70,7 +74,7 @@ class Papers:
     def newest(self, topic_id: int) -> Iterator[Paper]:
         """The papers settled under a topic, each in its newest version, newest first."""
         rows = self._db.execute(
-            f"SELECT {COLUMNS}, max(p.version) FROM announcements AS a JOIN papers AS p ON p.key = a.paper_key"  # noqa: S608
+            f"SELECT {COLUMNS}, max(p.version) FROM announcements AS a JOIN papers AS p ON p.key = a.paper_key"
             " WHERE a.topic_id = ? GROUP BY p.id ORDER BY p.updated DESC, a.place, p.id DESC",
             (topic_id,),
         )

@@ -14,7 +14,7 @@ SELECT s.*,
     (SELECT json_group_array(name) FROM (SELECT t.name FROM subscriptions AS c JOIN topics AS t ON t.id = c.topic_id
         WHERE c.subscriber_id = s.id AND t.personal = 0 ORDER BY t.position, t.id)) AS topics,
     (SELECT json_group_array(query) FROM (SELECT t.query FROM subscriptions AS c JOIN topics AS t ON t.id = c.topic_id
-        WHERE c.subscriber_id = s.id AND t.personal = 1 ORDER BY t.id)) AS queries
+        WHERE c.subscriber_id = s.id AND t.personal = 1 ORDER BY t.normal)) AS queries
 FROM subscribers AS s
 """
 
@@ -60,6 +60,7 @@ class Subscribers:
             if cursor.rowcount:
                 added += 1
                 self._choose(cursor.lastrowid or 0, subscriber.topic_ids, covered)
+        self._forget_queries()
         return added
 
     def find(self, email: str) -> Subscriber | None:
@@ -82,7 +83,7 @@ class Subscribers:
         """Change a status; inside a write transaction."""
         confirmed = ", confirmed = coalesce(confirmed, :now)" if status is Status.CONFIRMED else ""
         self._db.execute(
-            f"UPDATE subscribers SET status = :status{confirmed} WHERE id = :id",  # noqa: S608 - ours
+            f"UPDATE subscribers SET status = :status{confirmed} WHERE id = :id",
             {"status": status, "id": subscriber_id, "now": to_text(now)},
         )
 
@@ -97,12 +98,13 @@ class Subscribers:
         """Replace what a reader chose; what they keep is remembered as told. Inside a write transaction."""
         keep = ",".join(str(int(topic_id)) for topic_id in topic_ids)
         self._db.execute(
-            f"DELETE FROM subscriptions WHERE subscriber_id = ? AND topic_id NOT IN ({keep})",  # noqa: S608 - integers
+            f"DELETE FROM subscriptions WHERE subscriber_id = ? AND topic_id NOT IN ({keep})",
             (subscriber_id,),
         )
         if not topic_ids:
             self._db.execute("UPDATE subscribers SET since = ? WHERE id = ?", (from_date(covered), subscriber_id))
         self._choose(subscriber_id, topic_ids, covered)
+        self._forget_queries()
 
     def skip_to(self, subscriber_id: int, covered: date | None, today: date) -> None:
         """Take up everything until now without telling: what passed during a pause. Inside a write transaction."""
@@ -112,24 +114,25 @@ class Subscribers:
         )
 
     def remove(self, subscriber_id: int) -> None:
-        """Forget a reader and their choices; the ledger keeps only numbers. Inside a write transaction."""
+        """Forget a reader, and the queries that only they had; inside a write transaction. The ledger keeps numbers."""
         self._db.execute(
             "UPDATE deliveries SET status = 'suppressed', reply = 'the subscriber was removed', ended = queued"
             " WHERE subscriber_id = ? AND status IN ('queued', 'deferred', 'sending')",
             (subscriber_id,),
         )
         self._db.execute("DELETE FROM subscribers WHERE id = ?", (subscriber_id,))
-        self._db.execute(
-            "DELETE FROM topics WHERE personal = 1 AND id NOT IN (SELECT topic_id FROM subscriptions)"
-            " AND id NOT IN (SELECT topic_id FROM announcements)"
-        )
+        self._forget_queries()
 
-    def suppress(self, email: str, reason: Suppression, note: str, now: datetime) -> None:
-        """Never mail this address, subscriber or not; inside a write transaction. The first reason stays."""
-        self._db.execute(
+    def suppress(self, email: str, reason: Suppression, note: str, now: datetime) -> bool:
+        """Never mail this address, subscriber or not; inside a write transaction.
+
+        False: it was so before, and the first reason stays.
+        """
+        cursor = self._db.execute(
             "INSERT INTO suppressions (folded, reason, note, made) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (same_address(email), reason, note, to_text(now)),
         )
+        return bool(cursor.rowcount)
 
     def unsuppress(self, email: str) -> bool:
         """Mail this address again; inside a write transaction. False: it was not suppressed."""
@@ -143,6 +146,13 @@ class Subscribers:
     def suppressed(self) -> int:
         """How many addresses are not to be mailed."""
         return int(self._db.value("SELECT count(*) FROM suppressions"))
+
+    def _forget_queries(self) -> None:
+        # A query is personal data: what nobody has any more is not kept. Its row stays, for a fetch may be under way.
+        self._db.execute(
+            "UPDATE topics SET query = '', normal = 'forgotten ' || id WHERE personal = 1 AND query <> ''"
+            " AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE topic_id = topics.id)"
+        )
 
     def _choose(self, subscriber_id: int, topic_ids: Iterable[int], covered: date | None) -> None:
         self._db.executemany(

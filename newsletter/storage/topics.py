@@ -1,5 +1,7 @@
 """What can be subscribed to: the operator's topics and readers' queries."""
 
+import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -7,6 +9,7 @@ from newsletter.errors import UsageError
 from newsletter.model import Topic
 from newsletter.query import normal_form, parse
 from newsletter.storage.database import Database, Row, to_text
+from newsletter.text import INVISIBLE
 
 
 class Topics:
@@ -28,10 +31,11 @@ class Topics:
         with self._db.write():
             self._db.execute("UPDATE topics SET sleeping = 1 WHERE personal = 0")
             self._db.executemany(
-                "INSERT INTO topics (name, folded, query, normal, position) VALUES (?, ?, ?, ?, ?) ON CONFLICT (folded) DO UPDATE"
-                " SET name = excluded.name, query = excluded.query, normal = excluded.normal, position = excluded.position, sleeping = 0",
+                "INSERT INTO topics (name, folded, query, normal, position) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (folded) DO UPDATE SET name = excluded.name, query = excluded.query,"
+                " normal = excluded.normal, position = excluded.position, sleeping = 0",
                 (
-                    (name, name.casefold(), query, normal_form(parse(query)), place)
+                    (name, _folded(name), query, normal_form(parse(query)), place)
                     for place, (name, query) in enumerate(named)
                 ),
             )
@@ -58,18 +62,23 @@ class Topics:
             UsageError: there is none; names those there are.
 
         """
-        row = self._db.row("SELECT * FROM topics WHERE folded = ?", (name.strip().casefold(),))
+        row = self._db.row("SELECT * FROM topics WHERE folded = ?", (_folded(name),))
         if row is None:
-            names = ", ".join(topic.name for topic in self.operators()) or "none"
-            raise UsageError(f"there is no topic {name!r} (there are: {names})")
+            names = [topic.name for topic in self.operators()]
+            near = {_folded(other): other for other in names}
+            close = difflib.get_close_matches(_folded(name), near, 1)
+            hint = f"; did you mean {near[close[0]]!r}?" if close else ""
+            raise UsageError(f"there is no topic {name!r}{hint} (there are: {', '.join(names) or 'none'})")
         return _to_topic(row)
 
     def query(self, query: str) -> Topic:
         """The topic of a reader's query, made on first use; inside a write transaction. Raises `QueryError`."""
         normal = normal_form(parse(query))
+        tidy = " ".join(INVISIBLE.sub(" ", query).split())
         self._db.execute(
-            "INSERT INTO topics (name, query, normal, personal) VALUES ('', ?, ?, 1) ON CONFLICT (normal) WHERE personal = 1 DO NOTHING",
-            (query, normal),
+            "INSERT INTO topics (name, query, normal, personal) VALUES ('', ?, ?, 1)"
+            " ON CONFLICT (normal) WHERE personal = 1 DO NOTHING",
+            (tidy, normal),
         )
         row = self._db.row("SELECT * FROM topics WHERE personal = 1 AND normal = ?", (normal,))
         assert row is not None  # noqa: S101 - just inserted
@@ -86,10 +95,9 @@ class Topics:
         if source.id == target.id:
             return
         with self._db.write():
-            for table in ("announcements", "subscriptions"):
-                self._db.execute(
-                    f"UPDATE OR IGNORE {table} SET topic_id = ? WHERE topic_id = ?", (target.id, source.id)
-                )  # noqa: S608
+            for table in ("announcements", "subscriptions", "proposals"):
+                move = f"UPDATE OR IGNORE {table} SET topic_id = ? WHERE topic_id = ?"
+                self._db.execute(move, (target.id, source.id))
             self._db.execute(
                 "UPDATE topics SET begun = coalesce(begun, (SELECT begun FROM topics WHERE id = ?)) WHERE id = ?",
                 (source.id, target.id),
@@ -112,6 +120,10 @@ class Topics:
 
 
 _OPERATORS = "SELECT * FROM topics WHERE personal = 0"
+
+
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def _to_topic(row: Row) -> Topic:

@@ -1,15 +1,18 @@
 """A newsletter in a temporary folder with a clock of its own: what most tests begin with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from newsletter import fetching
 from newsletter.app import App, Outside
 from newsletter.config import parse_table
-from newsletter.model import Frequency, Paper, Status
+from newsletter.model import DeliveryStatus, Frequency, Harvest, HarvestState, Paper, Status
+from newsletter.settling import settle
+from newsletter.storage.harvests import HarvestRecord
 from newsletter.storage.subscribers import NewSubscriber
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -87,6 +90,26 @@ def crowd(app: App, number: int) -> None:
         app.storage.subscribers.add(people, app.storage.editions.newest(), app.today(), app.now())
 
 
+def bring(app: App, *papers: Paper) -> None:
+    """Put papers before selection, as a fetch would have."""
+    harvest = Harvest(papers, {1: tuple(paper.key for paper in papers)})
+    record = HarvestRecord(0, app.today(), app.now(), "test", HarvestState.FRESH, "", 1, 1, 1, 0, 0)
+    with app.storage.write():
+        fetching.store(app, fetching.Gathered(record, app.now(), harvest))
+
+
+def queue(app: App, *emails: str, papers: int = 1) -> None:
+    """Subscribe, and make an edition for them."""
+    subscribe(app, *emails)
+    bring(app, *(make_paper(number) for number in range(1, papers + 1)))
+    settle(app, app.today())
+
+
+def statuses(app: App) -> dict[str, DeliveryStatus]:
+    """What became of each reader's digest."""
+    return {delivery.email: delivery.status for delivery in app.storage.deliveries.all(None, 10_000)}
+
+
 def make_paper(number: int, title: str = "On Graph Neural Networks", *, version: int = 1, **fields: Any) -> Paper:
     """A paper with an id that never existed, submitted a day before `START` and later by `number` seconds."""
     moment = START - timedelta(days=1) + timedelta(seconds=number)
@@ -108,6 +131,3 @@ def make_paper(number: int, title: str = "On Graph Neural Networks", *, version:
 def day(offset: int = 0) -> date:
     """The date of `START`, or some days later."""
     return START.date() + timedelta(days=offset)
-
-
-Clock = Callable[[], datetime]

@@ -20,21 +20,18 @@ from typing import Any
 
 import pytest
 from certificates import self_signed
-from house import Time, crowd, day, make_app, make_paper, subscribe
+from house import Time, bring, crowd, day, make_app, make_paper, queue, statuses
 
 from newsletter.app import App
 from newsletter.delivery import MAX_UNKNOWNS
 from newsletter.demo.smtp import DROP, SmtpStandIn, drop_after, drop_at, say_at
 from newsletter.errors import BusyError, TransportError
-from newsletter.fetching import Gathered
-from newsletter.fetching import store as store_harvest
 from newsletter.locks import hold
 from newsletter.mail.transports import Verdict
 from newsletter.mail.transports.smtp import judge
-from newsletter.model import DeliveryStatus, Harvest, HarvestState, Paper, Suppression
+from newsletter.model import DeliveryStatus, Suppression
 from newsletter.publish import deliver
 from newsletter.settling import settle
-from newsletter.storage.harvests import HarvestRecord
 
 SENT, DEFERRED, BOUNCED = DeliveryStatus.SENT, DeliveryStatus.DEFERRED, DeliveryStatus.BOUNCED
 
@@ -62,25 +59,6 @@ def app(tmp_path: Path, server: SmtpStandIn, time: Time) -> Iterator[App]:
     app = smtp_app(tmp_path, server, time)
     yield app
     app.close()
-
-
-def bring(app: App, *papers: Paper) -> None:
-    """Put papers before selection, as a fetch would have."""
-    harvest = Harvest(papers, {1: tuple(paper.key for paper in papers)})
-    record = HarvestRecord(0, app.today(), app.now(), "test", HarvestState.FRESH, "", 1, 1, 1, 0, 0)
-    with app.storage.write():
-        store_harvest(app, Gathered(record, app.now(), harvest))
-
-
-def queue(app: App, *emails: str, papers: int = 1) -> None:
-    """Subscribe, and make an edition for them."""
-    subscribe(app, *emails)
-    bring(app, *(make_paper(number) for number in range(1, papers + 1)))
-    settle(app, app.today())
-
-
-def statuses(app: App) -> dict[str, DeliveryStatus]:
-    return {delivery.email: delivery.status for delivery in app.storage.deliveries.all(None, 10_000)}
 
 
 def recipients(server: SmtpStandIn) -> list[str]:

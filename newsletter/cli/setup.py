@@ -25,7 +25,7 @@ def init(folder: Path) -> None:
     _ignore(folder / ".gitignore")
     app = App(load(target))
     app.archive.keep({}, "")
-    click.echo(f"Wrote {target}, .gitignore, and the archive repository in {app.config.archive.path}.")
+    click.echo(f"Wrote {target}, .gitignore, and the archive repository in {folder / app.config.archive.path.name}.")
     click.echo("Next: put your topics and sender into config.toml, then")
     click.echo("  newsletter subscribers add YOU@EXAMPLE.ORG --confirmed")
     click.echo("  newsletter publish")

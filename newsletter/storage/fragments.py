@@ -25,7 +25,8 @@ class Fragments:
         """Store pieces an edition uses, newer ones over older; inside a write transaction."""
         self._db.executemany(
             "INSERT INTO fragments (name, language, edition, html, text) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (name, language) DO UPDATE SET edition = max(edition, excluded.edition), html = excluded.html, text = excluded.text",
+            " ON CONFLICT (name, language) DO UPDATE"
+            " SET edition = max(edition, excluded.edition), html = excluded.html, text = excluded.text",
             ((name, language, edition.isoformat(), html, text) for name, html, text in fragments),
         )
 

@@ -17,7 +17,7 @@ from newsletter.demo.atom import Page, feed
 from newsletter.demo.world import TOPICS, World
 from newsletter.mail.message import Address, Letterhead, compose
 from newsletter.mail.transports.smtp import SmtpServer, SmtpTransport
-from newsletter.model import Announcement, Frequency, Harvest, HarvestState, Kind, Paper, Status
+from newsletter.model import Announcement, Frequency, Harvest, HarvestState, Kind, Paper, Status, TopicAccount
 from newsletter.publish import deliver
 from newsletter.query import parse
 from newsletter.settling import settle
@@ -111,7 +111,7 @@ def edition(app: App, papers: list[Paper], readers: int) -> Iterator[Row]:
     with app.storage.write():
         app.storage.papers.add(papers, NOW)
         keys = {topic.id: tuple(paper.key for paper in papers) for topic in app.storage.topics.operators()}
-        app.storage.harvests.add(record, NOW, Harvest(tuple(papers), keys))
+        app.storage.harvests.add(record, NOW, Harvest(tuple(papers), keys, dict.fromkeys(keys, TopicAccount())))
     seconds, decision = timed(lambda: settle(app, date(2026, 1, 6)))
     yield Row(f"make an edition of {len(decision.told)}, queue digests", seconds, decision.queued, "digests")
 

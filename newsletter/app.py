@@ -74,7 +74,7 @@ class App:
     @cached_property
     def subscriptions(self) -> Subscriptions:
         """The verbs on subscribers."""
-        return Subscriptions(self.storage, self.config.newsletter.local_domains)
+        return Subscriptions(self.storage, self.config.newsletter.local_domains, self.config.arxiv.max_queries)
 
     @cached_property
     def source(self) -> Source:

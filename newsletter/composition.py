@@ -19,7 +19,7 @@ from newsletter.rendering.fragments import Fragment, card_name
 from newsletter.storage import Storage
 
 _KEPT_CARDS = 5_000
-_KEPT_MAILS = 256  # joined mails that readers share, some 100 KB each
+_KEPT_BYTES = 32 * 2**20  # of joined mails that readers share
 
 
 class Composer:
@@ -43,6 +43,7 @@ class Composer:
         self._base_url, self._key, self._templates, self._clock = base_url, key, templates, clock
         self._fragments: dict[str, Fragment] = {}
         self._shared: OrderedDict[tuple[int, tuple[str, ...]], tuple[Digest, Shared]] = OrderedDict()
+        self._kept_bytes = 0
 
     def prepare(self, announcements: Iterable[Announcement]) -> list[Fragment]:
         """Make the fragments of an edition from the templates as they are now. Raises `TemplateError`."""
@@ -80,10 +81,12 @@ class Composer:
         key = (id(digest), tuple(names.values()))
         if key not in self._shared:
             self._find_cards(digest.items)
-            if len(self._shared) >= _KEPT_MAILS:
-                self._shared.popitem(last=False)
             # The digest is kept along, lest another one get its id.
             self._shared[key] = digest, self._assembler.shared(digest, names)
+            self._kept_bytes += self._shared[key][1].size
+            while self._kept_bytes > _KEPT_BYTES and len(self._shared) > 1:
+                _, (_, dropped) = self._shared.popitem(last=False)
+                self._kept_bytes -= dropped.size
         return self._shared[key][1]
 
     @cached_property

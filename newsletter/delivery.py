@@ -8,7 +8,7 @@ sent twice.
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,11 +45,15 @@ class Tally:
     """What a run came to."""
 
     counts: dict[DeliveryStatus, int] = field(default_factory=dict)
-    held_back: str = ""  # the limit that ended the run, if one did
+    held_back: str = ""  # why the run ended with something left, if it did
 
     def add(self, status: DeliveryStatus, number: int = 1) -> None:
         """Count endings."""
         self.counts[status] = self.counts.get(status, 0) + number
+
+    def number(self) -> int:
+        """How many endings there were."""
+        return sum(self.counts.values())
 
     def __getitem__(self, status: DeliveryStatus) -> int:
         return self.counts.get(status, 0)
@@ -78,6 +82,7 @@ class Run:
         self._storage, self._work = storage, work
         self._flying: dict[Future[Answer], tuple[Transport, Claim]] = {}
         self._idle: list[Transport] = []
+        self._unrecorded: list[Ending] = []  # answers that are not committed yet
         self._trouble: TransportError | None = None
         self.tally = Tally()
 
@@ -94,43 +99,52 @@ class Run:
         self._idle = list(lines)
         with ThreadPoolExecutor(len(lines), thread_name_prefix="smtp") as pool:
             try:
-                while self._pass(pool):
-                    self._pause(stay=stay)
-                    if not stay and not self._flying and self._nothing_to_do():
-                        break
+                while not self._over():
+                    if not self._send_some(pool) and not self._flying:
+                        if not stay:
+                            break
+                        self._rest(IDLE_POLL)
+                    self._await_one()
             finally:
                 self._land(lines)
-        if self._trouble is not None:
+        if self._trouble is not None and not self._work.stop.is_set():
             raise self._trouble
         return self.tally
 
-    def _pass(self, pool: ThreadPoolExecutor) -> bool:
-        """Record what was answered and claim as much again; False when it is over."""
-        done = [future for future in self._flying if future.done()]
-        claims = self._record_and_claim(done)
+    def _send_some(self, pool: ThreadPoolExecutor) -> bool:
+        """Record what was answered, claim as much again and hand it over; False if there was nothing to do."""
+        ended = self.tally.number()
+        claims = self._record_and_claim()
         for number, claim in enumerate(claims):
             try:
                 message = self._work.compose(claim)
             except NewsletterError:
-                self._put_back(claims[number:])
+                now = self._work.clock()
+                rest = claims[number:]
+                self._unrecorded += [
+                    _ending(left, DeliveryStatus.QUEUED, now, "could not be composed") for left in rest
+                ]
                 raise
             if message is None:
-                self._record([_ending(claim, DeliveryStatus.EXPIRED, self._work.clock(), "nothing left to read")])
+                now = self._work.clock()
+                self._unrecorded.append(_ending(claim, DeliveryStatus.EXPIRED, now, "nothing left to read"))
                 continue
             line = self._idle.pop()
             self._flying[pool.submit(line.send, self._work.sender, claim.delivery.email, message)] = (line, claim)
-        return bool(self._flying) or not self._over()
+        if claims and self._work.pace.per_second is not None:
+            self._rest(1.0 / self._work.pace.per_second)
+        return bool(claims or self._unrecorded) or self.tally.number() > ended
 
-    def _record_and_claim(self, done: Sequence[Future[Answer]]) -> list[Claim]:
-        endings = [ending for future in done if (ending := self._ending(future)) is not None]
+    def _record_and_claim(self) -> list[Claim]:
+        self._collect()
         now = self._work.clock()
         allowed = 0 if self._over() else self._allowance(now)
-        if not endings and not allowed:
+        if not self._unrecorded and not (allowed and self._storage.deliveries.is_due(now)):
             return []
         with self._storage.write():
-            self._storage.deliveries.record(endings, now)
+            self._storage.deliveries.record(self._unrecorded, now)
             claims, ended = self._storage.deliveries.claim(now, allowed)
-        self._count(endings)
+        self._count()
         for status, number in ended.items():
             self.tally.add(status, number)
         return claims
@@ -140,36 +154,48 @@ class Run:
         pace, allowed = self._work.pace, len(self._idle)
         if pace.per_second is not None:
             allowed = min(allowed, 1)
+        self.tally.held_back = ""
         for limit, hours, name in ((pace.per_hour, 1, "per_hour"), (pace.per_day, 24, "per_day")):
             if limit is not None and allowed:
                 left = limit - self._storage.deliveries.tried_since(now - timedelta(hours=hours))
-                self.tally.held_back = "" if left > 0 else name
+                if left <= 0 and self._storage.deliveries.is_due(now):
+                    self.tally.held_back = f"[smtp] {name} is reached"
                 allowed = min(allowed, max(left, 0))
         return allowed
 
-    def _pause(self, *, stay: bool) -> None:
-        if self._flying:
-            wait(self._flying, timeout=1.0, return_when=FIRST_COMPLETED)
-            if self._work.pace.per_second is not None:
-                self._work.sleep(1.0 / self._work.pace.per_second)
-        elif stay and self._nothing_to_do():
-            self._work.sleep(IDLE_POLL)
+    def _await_one(self) -> None:
+        if self._flying and not (self._idle and self._work.pace.per_second is not None):
+            wait(self._flying, timeout=0.5, return_when=FIRST_COMPLETED)
 
-    def _nothing_to_do(self) -> bool:
-        return bool(self.tally.held_back) or not self._storage.deliveries.number_due(self._work.clock())
+    def _rest(self, seconds: float) -> None:
+        """Sleep in short pieces, so that being told to stop is heard."""
+        while seconds > 0 and not self._work.stop.is_set():
+            self._work.sleep(min(seconds, 0.5))
+            seconds -= 0.5
 
     def _over(self) -> bool:
         return self._trouble is not None or self._work.stop.is_set()
 
-    def _ending(self, future: Future[Answer]) -> Ending | None:
-        line, claim = self._flying.pop(future)
-        self._idle.append(line)
+    def _collect(self) -> None:
+        """Turn answers that have come into endings."""
+        for future in [future for future in self._flying if future.done()]:
+            line, claim = self._flying.pop(future)
+            self._unrecorded.append(self._heard(future, line, claim))
+
+    def _heard(self, future: Future[Answer], line: Transport, claim: Claim) -> Ending:
         now = self._work.clock()
         try:
             answer = future.result()
         except TransportError as error:
-            self._trouble = self._trouble or error
+            # The line is given up. A server may allow fewer than we want; without any line the trouble is everybody's.
+            if not self._idle and not self._flying:
+                self._trouble = error
+            log.warning("a connection is given up: %s", error)
             return _ending(claim, DeliveryStatus.DEFERRED, now, str(error))
+        except Exception:  # a message that breaks the transport must not keep the others from being sent
+            log.exception("delivery=%d broke the transport", claim.delivery.id)
+            answer = Answer(Verdict.UNKNOWN, text="it broke the transport")
+        self._idle.append(line)
         return self._judge(claim, answer, now)
 
     def _judge(self, claim: Claim, answer: Answer, now: datetime) -> Ending:
@@ -190,35 +216,36 @@ class Run:
         growing = FIRST_PAUSE * (1 << min(claim.delivery.attempts, 10))
         return min(growing, LONGEST_PAUSE) * (0.75 + self._work.chance() / 2)
 
-    def _put_back(self, claims: Iterable[Claim]) -> None:
-        now = self._work.clock()
-        self._record([_ending(claim, DeliveryStatus.QUEUED, now, "could not be composed") for claim in claims])
-
-    def _record(self, endings: list[Ending]) -> None:
-        with self._storage.write():
-            self._storage.deliveries.record(endings, self._work.clock())
-        self._count(endings)
-
-    def _count(self, endings: Iterable[Ending]) -> None:
-        for ending in endings:
+    def _count(self) -> None:
+        """Count and log what has just been committed."""
+        for ending in self._unrecorded:
             self.tally.add(ending.status)
-            log.info(
-                "delivery=%d status=%s reply=%s", ending.delivery_id, ending.status, _ADDRESS.sub("…", ending.reply)
-            )
+            reply = _ADDRESS.sub("…", ending.reply)
+            log.info("delivery=%d status=%s reply=%s", ending.delivery_id, ending.status, reply)
             if ending.status in (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.DEFERRED):
                 self._work.progress(1)
+        self._unrecorded.clear()
 
     def _land(self, lines: Sequence[Transport]) -> None:
-        """Await and record what is under way; after a while break it off, which is recorded too."""
-        if self._flying:
-            wait(self._flying, timeout=STOP_PATIENCE if self._work.stop.is_set() else None)
+        """Await and record what is under way; told to stop, break it off after a while, which is recorded too."""
+        try:
+            patience = STOP_PATIENCE
+            while self._flying and patience > 0:
+                wait(self._flying, timeout=0.5)
+                self._collect()
+                if self._work.stop.is_set():
+                    patience -= 0.5
             for line, _ in self._flying.values():
                 line.abort()
             wait(self._flying)
-            endings = [ending for future in list(self._flying) if (ending := self._ending(future)) is not None]
-            self._record(endings)
-        for line in lines:
-            line.close()
+            self._collect()
+            if self._unrecorded:
+                with self._storage.write():
+                    self._storage.deliveries.record(self._unrecorded, self._work.clock())
+                self._count()
+        finally:
+            for line in lines:
+                line.close()
 
 
 def _ending(claim: Claim, status: DeliveryStatus, due: datetime, reply: str) -> Ending:

@@ -7,8 +7,8 @@ from newsletter.selection import make_digest
 from newsletter.storage import Storage
 from newsletter.storage.deliveries import Reader
 
-_KEPT_WINDOWS = 8  # windows of editions whose announcements are kept; readers are served in the order they were queued
-_KEPT_DIGESTS = 20_000
+_KEPT_WINDOWS = 4  # windows of editions whose announcements are kept; readers are served in the order they were queued
+_KEPT_DIGESTS = 1_000
 
 
 class _Window:
@@ -16,6 +16,7 @@ class _Window:
 
     def __init__(self, storage: Storage, after: date | None, upto: date) -> None:
         self.announcements: tuple[Announcement, ...] = tuple(storage.editions.announced(after, upto))
+        self.topic_ids = frozenset(announcement.topic_id for announcement in self.announcements)
         self.told_before = storage.editions.told_before(after, upto)
         self.digests: dict[tuple[tuple[int, ...], frozenset[tuple[str, int]]], Digest] = {}
 
@@ -27,9 +28,7 @@ class Digests:
         self._storage = storage
         self._windows: dict[tuple[date | None, date], _Window] = {}
         self.topics: dict[int, Topic] = {topic.id: topic for topic in storage.topics.all()}
-        self._everything = tuple(
-            topic.id for topic in self.topics.values() if not topic.personal and not topic.sleeping
-        )
+        self._everything = tuple(topic.id for topic in self.topics.values() if not topic.personal)
 
     def of(self, reader: Reader, upto: date) -> Digest:
         """The digest of the editions after the reader's `covered`, up to and including `upto`."""
@@ -43,6 +42,13 @@ class Digests:
                 window.announcements, chosen, told, after=reader.covered, upto=upto
             )
         return window.digests[chosen, told]
+
+    def holds_something(self, reader: Reader, upto: date) -> bool:
+        """Whether the digest of a reader would hold anything; cheaper than making it."""
+        window = self._window(reader.covered, upto)
+        if window.told_before:
+            return bool(self.of(reader, upto).items)
+        return not window.topic_ids.isdisjoint(reader.chosen or self._everything)
 
     def names(self, digest: Digest) -> dict[int, str]:
         """What the topics of a digest are called, in order: an operator's by its name, a reader's query by itself."""
@@ -69,9 +75,5 @@ class Digests:
         )
 
     def _was_told(self, reader: Reader, topic_id: int, day: date) -> bool:
-        if reader.chosen:
-            theirs, since = topic_id in reader.chosen, reader.chosen.get(topic_id)
-        else:
-            theirs, since = topic_id in self._everything, reader.since
-        later = since is None or day > since
-        return theirs and later and self._storage.deliveries.covered_on(reader.id, day)
+        chosen = self._storage.deliveries.chosen_on(reader.id, day)
+        return chosen is not None and topic_id in (chosen or self._everything)

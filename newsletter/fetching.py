@@ -111,7 +111,7 @@ def _reason(harvest: Harvest, unknown: int, names: Mapping[int, str]) -> str:
 
 def _failure(name: str, reason: str) -> str:
     # A reader's query is personal, and arXiv's message may repeat it.
-    return f"{name}: {reason}" if name else f"a reader's query: {reason.partition(':')[0]}"
+    return f"{name}: {reason}" if name else f"a reader's query: {reason.partition(': ')[0]}"
 
 
 def rehearse_query(app: App, query: str, days: int) -> list[Paper]:

@@ -2,7 +2,6 @@
 
 import quopri
 from dataclasses import dataclass
-from datetime import date
 
 from newsletter.app import App
 from newsletter.digests import Digests
@@ -36,8 +35,8 @@ def preview(app: App, email: str | None, topic: str | None) -> Mail:
     if not dates:
         raise RunError("there is no edition yet; `newsletter publish` makes one")
     before = dates[-2] if len(dates) > 1 else None
-    chosen: dict[int, date | None] = {app.storage.topics.named(topic).id: None} if topic else {}
-    reader = Reader(id=0, covered=before, since=None, weekly=False, waiting=False, chosen=chosen)
+    chosen = frozenset({app.storage.topics.named(topic).id} if topic else ())
+    reader = Reader(id=0, covered=before, weekly=False, chosen=chosen)
     address = app.config.newsletter.sender_address
     if email:
         subscriber = app.storage.subscribers.find(email)

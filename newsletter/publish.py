@@ -12,19 +12,21 @@ Each step takes up what the one before wrote down, so after a kill at any line t
 """
 
 import logging
+import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from newsletter.app import App
+from newsletter.app import App, Outside
 from newsletter.archive import Outcome
+from newsletter.config import Config
 from newsletter.delivery import Pace, Run, Tally, Work
 from newsletter.digests import Digests
-from newsletter.errors import RunError, SourceError, UsageError
-from newsletter.fetching import fetch, gather, store
+from newsletter.errors import BusyError, RunError, SourceError, UsageError
+from newsletter.fetching import fetch
 from newsletter.locks import hold
 from newsletter.model import Announcement, HarvestState
 from newsletter.rendering.readme import (
@@ -36,12 +38,14 @@ from newsletter.rendering.readme import (
     render_archive,
     render_edition,
 )
-from newsletter.settling import Decision, make_plan, settle, write_down
+from newsletter.settling import Decision, queue_only, settle
+from newsletter.storage.database import copy_database
 from newsletter.storage.harvests import HarvestRecord
 
 log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
+_FIRST_DATE, _LAST_DATE = date(1991, 8, 14), date(9998, 12, 31)  # arXiv's first day, and what calendars still hold
 _PAGES_CHECKED = 10  # newest edition pages that are written again, lest one was written and never committed
 
 
@@ -53,6 +57,8 @@ def publishing(app: App) -> AbstractContextManager[None]:
 def check_date(app: App, day: date) -> None:
     """Raise `UsageError` for a date before the newest edition, unless it has an edition itself."""
     newest = app.storage.editions.newest()
+    if not _FIRST_DATE <= day <= _LAST_DATE:
+        raise UsageError(f"--date {day} is no date of an edition (allowed: {_FIRST_DATE} to {_LAST_DATE})")
     if newest is not None and day < newest and not app.storage.editions.exists(day):
         raise UsageError(
             f"--date {day}: there is a newer edition, {newest} (allowed: that date or later, or one of an edition)"
@@ -72,12 +78,15 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
     """
     smtp = app.config.smtp
     by_smtp = app.config.delivery.transport == "smtp"
-    digests: list[Digests] = []
+    kept: dict[int, Digests] = {}
 
-    def fresh_digests() -> Digests:
-        if not digests or stay:
-            digests[:] = [Digests(app.storage)]
-        return digests[0]
+    def digests() -> Digests:
+        """Kept until another process changes the database."""
+        state = app.storage.state()
+        if state not in kept:
+            kept.clear()
+            kept[state] = Digests(app.storage)
+        return kept[state]
 
     with hold(_beside(app, "sender"), "sending"):
         return Run(
@@ -85,7 +94,7 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
             work(
                 Work(
                     connect=app.connect,
-                    compose=lambda claim: app.compose(claim, fresh_digests()),
+                    compose=lambda claim: app.compose(claim, digests()),
                     sender=app.config.newsletter.sender_address,
                     clock=app.outside.clock,
                     sleep=app.outside.sleep,
@@ -111,7 +120,8 @@ def archive(app: App) -> Outcome:
     repository = app.archive
     pages: dict[PurePosixPath, str] = {}
     sections = [
-        Section(topic.name, tuple(app.storage.papers.newest(topic.id))) for topic in app.storage.topics.operators()
+        Section(topic.name, tuple(app.storage.papers.newest(topic.id, config.archive.max_papers)))
+        for topic in app.storage.topics.operators()
     ]
     dates = app.storage.editions.dates()
     for number, day in enumerate(reversed(dates)):
@@ -169,25 +179,33 @@ def publish(
     with publishing(app):
         check_date(app, day)
         harvest, decision = _select(app, day, fetched, failures)
-        tally = _attempt(lambda: deliver(app, work=work), failures) or Tally()
+        tally = _attempt(lambda: _deliver_or_leave(app, work), failures) or Tally()
         archived = _attempt(lambda: archive(app), failures)
     return Report(day, harvest, decision, tally, archived, tuple(failures))
 
 
-class _UndoError(Exception):
-    """Raised to roll a rehearsal back."""
+def rehearse(
+    config: Config, outside: Outside, day: date, fetched: Callable[[int, int], None] = lambda _done, _all: None
+) -> Report:
+    """What `publish` would do: all of it up to the queue, on a copy of the database. Nothing is written or sent.
 
+    Raises:
+        UsageError: as `publish` does.
 
-def rehearse(app: App, day: date, fetched: Callable[[int, int], None] = lambda _done, _all: None) -> Report:
-    """What `publish` would do: everything up to the queue, in a transaction that is rolled back. Nothing is sent."""
-    check_date(app, day)
-    gathered = None if app.storage.editions.exists(day) else gather(app, day, fetched)
-    with suppress(_UndoError), app.storage.write():
-        if gathered is not None:
-            store(app, gathered)
-        decision = write_down(app, make_plan(app, day))
-        raise _UndoError
-    return Report(day, gathered.record if gathered else None, decision, Tally(), None)
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "rehearsal.db"
+        if config.newsletter.database.exists():
+            copy_database(config.newsletter.database, copy)
+        newsletter = config.newsletter.model_copy(update={"database": copy})
+        app = App(config.model_copy(update={"newsletter": newsletter}), outside)
+        try:
+            check_date(app, day)
+            failures: list[RunError] = []
+            harvest, decision = _select(app, day, fetched, failures)
+        finally:
+            app.close()
+    return Report(day, harvest, decision, Tally(), None, tuple(failures))
 
 
 def _select(
@@ -198,9 +216,22 @@ def _select(
         return None, settle(app, day)
     harvest = fetch(app, day, fetched)
     if harvest.state is HarvestState.FAILED:
-        failures.append(SourceError(f"nothing was fetched: {harvest.reason}"))
-        return harvest, Decision(None, (), 0)
+        failures.append(_fetch_failure(harvest))
+        return harvest, queue_only(app, day)
     return harvest, _attempt(lambda: settle(app, day), failures) or Decision(None, (), 0)
+
+
+def _fetch_failure(harvest: HarvestRecord) -> SourceError:
+    return SourceError(f"nothing was fetched: {harvest.reason}")
+
+
+def _deliver_or_leave(app: App, work: Callable[[Work], Work]) -> Tally:
+    """Deliver, unless a sender is at work: then it will send what was queued."""
+    try:
+        return deliver(app, work=work)
+    except BusyError as error:
+        log.info("%s", error)
+        return Tally(held_back=str(error))
 
 
 def _attempt(stage: Callable[[], _Result], failures: list[RunError]) -> _Result | None:

@@ -29,7 +29,7 @@ _PREFIX = re.compile(r"([A-Za-z_]+):(.*)", re.S)
 _OPERATORS = ("AND", "OR", "ANDNOT")
 _WILDCARD = re.compile(r"\*|\?(?=\w)")
 _NOT_WORDS = re.compile(r"[\W_]+")
-_CATEGORY = re.compile(r"([a-z]+(?:-[a-z]+)?)(?:\.([a-z]+(?:-[a-z]+)*))?(\.?\*)?", re.I)
+_CATEGORY = re.compile(r"([a-z]+(?:-[a-z]+)?)(?:\.([a-z]+(?:-[a-z]+)*))?([.-]?\*)?", re.I)
 # Archives whose papers all stand in one of their subject classes: alone, these match nothing (category taxonomy).
 _DIVIDED = frozenset(("cs", "econ", "eess", "math", "nlin", "physics", "q-bio", "q-fin", "stat"))
 

@@ -50,7 +50,8 @@ def announce(
     `matches` come newest first; `held` says by paper id what was settled under this topic, `before` by key the version
     we hold before one. A topic that was not begun has its first edition: the newest `backlog` papers are announced, the
     rest passed over. Later, a version is *new* if none was announced and version 1 is not older than 60 days (at `day`,
-    or at `now` if that is earlier), *revised* if it is another version from 2 on.
+    or at `now` if that is earlier), *revised* if it is another version from 2 on, and either of a paper settled before
+    or not older than that itself.
     """
     oldest_new = min(now, datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)) - NEW_FOR
     settled: list[Announcement] = []
@@ -59,33 +60,34 @@ def announce(
         if paper.version in versions:
             continue
         if topic.begun:
-            kind = _kind(paper, versions, is_new=paper.submitted >= oldest_new)
+            kind = _kind(paper, versions, oldest_new)
         else:
-            is_new = paper.version == 1 or paper.submitted >= oldest_new
-            kind = _kind(paper, versions, is_new=is_new) if len(settled) < backlog else Kind.PASSED_OVER
+            kind = _first_kind(paper, versions, oldest_new) if len(settled) < backlog else Kind.PASSED_OVER
         if kind is Kind.REVISED and not revised:
             kind = Kind.PASSED_OVER
-        older = before.get(paper.key) if kind is Kind.REVISED else None
-        settled.append(
-            Announcement(
-                topic_id=topic.id,
-                paper=paper,
-                kind=kind,
-                changes=changes_between(older, paper) if older else (),
-                edition=None if kind is Kind.PASSED_OVER else day,
-            )
-        )
+        changes = changes_between(before[paper.key], paper) if kind is Kind.REVISED and paper.key in before else ()
+        settled.append(Announcement(topic.id, paper, kind, changes, None if kind is Kind.PASSED_OVER else day))
     return settled
 
 
-def _kind(paper: Paper, versions: Mapping[int, Kind], *, is_new: bool) -> Kind:
+def _kind(paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime) -> Kind:
     if any(version > paper.version for version in versions):
         return Kind.PASSED_OVER  # arXiv's answers sometimes step back; an older version is no news
     if is_withdrawn(paper):
         return Kind.WITHDRAWN
-    if is_new and all(kind is Kind.PASSED_OVER for kind in versions.values()):
+    if paper.submitted >= oldest_new and all(kind is Kind.PASSED_OVER for kind in versions.values()):
         return Kind.NEW
-    return Kind.REVISED if paper.version >= 2 else Kind.PASSED_OVER
+    if paper.version >= 2 and (versions or paper.updated >= oldest_new):
+        return Kind.REVISED
+    return Kind.PASSED_OVER
+
+
+def _first_kind(paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime) -> Kind:
+    """In a first edition age is no reason to pass over."""
+    kind = _kind(paper, versions, oldest_new)
+    if kind is not Kind.PASSED_OVER or any(version > paper.version for version in versions):
+        return kind
+    return Kind.NEW if paper.version == 1 else Kind.REVISED
 
 
 def make_digest(

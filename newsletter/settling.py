@@ -76,10 +76,21 @@ def settle(app: App, day: date) -> Decision:
     return decision
 
 
+def no_plan(day: date) -> Plan:
+    """Nothing to decide; writing it down queues the digests of those whose turn it is, edition or not."""
+    return Plan(day, Undecided((), (), {}, frozenset()), (), ())
+
+
+def queue_only(app: App, day: date) -> Decision:
+    """Queue without deciding: after a failed fetch, readers get what earlier editions hold for them."""
+    with app.storage.write():
+        return write_down(app, no_plan(day))
+
+
 def make_plan(app: App, day: date) -> Plan:
     """Decide, and make the cards; writes nothing."""
     if app.storage.editions.exists(day):
-        return Plan(day, Undecided((), (), {}, frozenset()), (), ())
+        return no_plan(day)
     undecided = app.storage.harvests.undecided()
     announcements = tuple(_decide(app, undecided, day))
     return Plan(day, undecided, announcements, tuple(app.composer.prepare(announcements)))
@@ -95,18 +106,19 @@ def write_down(app: App, plan: Plan) -> Decision:
     storage.editions.settle(plan.announcements, plan.undecided.places)
     storage.harvests.settle(plan.undecided.harvest_ids, now)
     if plan.undecided.harvest_ids:
-        begun = (topic.id for topic in storage.topics.asked() if topic.id not in plan.undecided.failed_topics)
-        storage.topics.begin(begun, now)
+        storage.topics.begin(plan.undecided.answered, now)
     return Decision(plan.day if plan.told else None, plan.announcements, _queue(app, plan.day))
 
 
 def _decide(app: App, undecided: Undecided, day: date) -> list[Announcement]:
     matcher = Matcher(undecided.papers)
-    held = app.storage.editions.held({paper.id for paper in undecided.papers})
+    held: dict[int, dict[str, dict[int, Kind]]] = {}
+    for (topic_id, paper_id), versions in app.storage.editions.held({paper.id for paper in undecided.papers}).items():
+        held.setdefault(topic_id, {})[paper_id] = versions
     before = app.storage.papers.before(undecided.papers)
     announcements = []
     for topic in app.storage.topics.asked():
-        if not topic.begun and topic.id in undecided.failed_topics:
+        if not topic.begun and topic.id not in undecided.answered:
             continue  # its first edition must see all it matches
         matches = matcher.matching(parse(topic.query))
         matches.sort(key=lambda paper: undecided.places.get((topic.id, paper.key), UNLISTED))
@@ -114,7 +126,7 @@ def _decide(app: App, undecided: Undecided, day: date) -> list[Announcement]:
         announcements += selection.announce(
             topic,
             matches,
-            {paper_id: versions for (topic_id, paper_id), versions in held.items() if topic_id == topic.id},
+            held.get(topic.id, {}),
             before,
             day=day,
             now=app.now(),
@@ -128,22 +140,30 @@ def _decide(app: App, undecided: Undecided, day: date) -> list[Announcement]:
 def _queue(app: App, day: date) -> int:
     newest = app.storage.editions.newest()
     turn = selection.weekly_turn(day, _WEEKDAYS.index(app.config.digest.weekly_on))
-    digests = Digests(app.storage)
-    now, queued = app.now(), 0
+    queue = _Queue(app, Digests(app.storage), app.config.newsletter.domain, app.now())
+    queued = 0
     for readers in app.storage.deliveries.readers_due(newest, turn):
         if newest is not None:
-            due = [_next_digest(app, digests, reader, newest, now) for reader in readers]
-            queued += app.storage.deliveries.queue([digest for digest in due if digest is not None], newest, now)
+            due = [digest for reader in readers if (digest := queue.next_digest(reader, newest)) is not None]
+            queued += app.storage.deliveries.queue(due, newest, queue.now)
         app.storage.deliveries.cover(readers, newest, turn)
     return queued
 
 
-def _next_digest(app: App, digests: Digests, reader: Reader, upto: date, now: datetime) -> Queued | None:
-    """A reader's next digest, with what they have not got of the one before; None if there is nothing to read."""
-    if reader.waiting:
-        reader = replace(reader, covered=app.storage.deliveries.take_back(reader, now, "the next digest holds it"))
-    if not digests.of(reader, upto).items:
-        return None
-    frequency = Frequency.WEEKLY if reader.weekly else Frequency.DAILY
-    message_id = f"{upto:%Y%m%d}.{app.outside.token()}@{app.config.newsletter.domain}"
-    return Queued(reader, message_id, now + selection.lifetime(frequency))
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """What queueing needs again and again."""
+
+    app: App
+    digests: Digests
+    domain: str
+    now: datetime
+
+    def next_digest(self, reader: Reader, upto: date) -> Queued | None:
+        """A reader's next digest, with what they have not got of the ones before; None if there is nothing to read."""
+        reader = replace(reader, covered=self.app.storage.deliveries.take_back(reader, self.now))
+        if not self.digests.holds_something(reader, upto):
+            return None
+        frequency = Frequency.WEEKLY if reader.weekly else Frequency.DAILY
+        message_id = f"{upto:%Y%m%d}.{self.app.outside.token()}@{self.domain}"
+        return Queued(reader, message_id, self.now + selection.lifetime(frequency))

@@ -102,8 +102,9 @@ def _overdue(app: App, last: HarvestRecord | None, next_due: datetime | None, no
         latest = (
             local.date() if local.time() > app.config.newsletter.publish_until else local.date() - timedelta(days=1)
         )
-        if last.date < latest:
-            overdue.append(f"nothing was fetched since {last.date}; {latest} is missing")
+        fetched = last.ended.astimezone(app.config.newsletter.timezone).date()
+        if fetched < latest:
+            overdue.append(f"nothing was fetched since {fetched}; {latest} is missing")
     if next_due is not None and now - next_due > LATE:
         number = app.storage.deliveries.number_due(now)
         overdue.append(f"{number} deliveries wait since {next_due:%Y-%m-%d %H:%M} UTC")

@@ -12,7 +12,7 @@ from typing import TypeVar
 from newsletter.addresses import check_address
 from newsletter.errors import QueryError, UsageError
 from newsletter.model import Frequency, Status, Subscriber, Suppression
-from newsletter.query import parse
+from newsletter.query import normal_form, parse
 from newsletter.storage import Storage
 from newsletter.storage.subscribers import NewSubscriber
 
@@ -50,8 +50,8 @@ class Imported:
 class Subscriptions:
     """Every verb on subscribers. `today` is the date in the newsletter's zone, `now` the moment, aware."""
 
-    def __init__(self, storage: Storage, local_domains: Sequence[str]) -> None:
-        self._storage, self._local_domains = storage, local_domains
+    def __init__(self, storage: Storage, local_domains: Sequence[str], max_queries: int) -> None:
+        self._storage, self._local_domains, self._max_queries = storage, local_domains, max_queries
 
     def subscribe(
         self,
@@ -77,6 +77,7 @@ class Subscriptions:
                 return Outcome.ALREADY
             new = NewSubscriber(address, status, frequency, self._topic_ids(topics, queries))
             self._storage.subscribers.add([new], self._storage.editions.newest(), today, now)
+            self._check_queries()
         return Outcome.SUPPRESSED if self._storage.subscribers.suppression(address) else Outcome.DONE
 
     def find(self, email: str) -> Subscriber | None:
@@ -101,7 +102,8 @@ class Subscriptions:
                 names = subscriber.topics if topics is None else topics
                 wanted = subscriber.queries if queries is None else queries
                 ids = self._topic_ids(names, wanted)
-                self._storage.subscribers.choose(subscriber.id, ids, self._storage.editions.newest())
+                self._storage.subscribers.choose(subscriber.id, ids)
+                self._check_queries()
             if frequency is not None and frequency is not subscriber.frequency:
                 self._storage.subscribers.set_frequency(subscriber.id, frequency, today)
         return Outcome.DONE
@@ -127,12 +129,13 @@ class Subscriptions:
         """Send nothing any more; the address stays known as one that left."""
         return self._become(email, Status.UNSUBSCRIBED, today, now)
 
-    def remove(self, email: str) -> Outcome:
+    def remove(self, email: str, *, now: datetime) -> Outcome:
         """Forget a subscriber."""
         with self._storage.write():
             subscriber = self._storage.subscribers.find(email)
             if subscriber is None:
                 return Outcome.UNKNOWN
+            self._storage.deliveries.forget(subscriber.id, now)
             self._storage.subscribers.remove(subscriber.id)
         return Outcome.DONE
 
@@ -143,10 +146,14 @@ class Subscriptions:
             new = self._storage.subscribers.suppress(address, reason, "", now)
         return Outcome.DONE if new else Outcome.ALREADY
 
-    def unsuppress(self, email: str) -> Outcome:
-        """Mail an address again."""
+    def unsuppress(self, email: str, *, today: date) -> Outcome:
+        """Mail an address again; what passed meanwhile is skipped, as after a pause."""
         with self._storage.write():
-            return Outcome.DONE if self._storage.subscribers.unsuppress(email) else Outcome.ALREADY
+            if not self._storage.subscribers.unsuppress(email):
+                return Outcome.ALREADY
+            if subscriber := self._storage.subscribers.find(email):
+                self._storage.subscribers.skip_to(subscriber.id, self._storage.editions.newest(), today)
+        return Outcome.DONE
 
     def import_csv(self, file: Iterable[str], *, confirmed: bool, today: date, now: datetime) -> Iterator[Imported]:
         """Add the subscribers of a CSV file with a header line; yields as it goes.
@@ -161,7 +168,7 @@ class Subscriptions:
         """
         batch: list[_Line] = []
         default = Status.CONFIRMED if confirmed else Status.PENDING
-        read = _LineReader(self._storage, self._local_domains, default)
+        read = _LineReader(self._storage, self._local_domains, self._max_queries, default)
         for record in _records(file):
             try:
                 batch.append(read(record))
@@ -187,6 +194,11 @@ class Subscriptions:
         named = [self._storage.topics.named(name).id for name in names]
         return tuple(dict.fromkeys((*named, *(self._storage.topics.query(query).id for query in queries))))
 
+    def _check_queries(self) -> None:
+        """Undo, by raising inside the transaction, what would be more queries than are fetched."""
+        if sum(topic.personal for topic in self._storage.topics.asked()) > self._max_queries:
+            raise UsageError(_too_many(self._max_queries))
+
     def _become(
         self,
         email: str,
@@ -206,6 +218,8 @@ class Subscriptions:
             if only_from and subscriber.status is not only_from:
                 raise UsageError(f"{subscriber.email} is {subscriber.status}, not {only_from}")
             self._storage.subscribers.set_status(subscriber.id, status, now)
+            if status is not Status.CONFIRMED:
+                self._storage.deliveries.drop(subscriber.id, status, now)
             if skip:
                 self._storage.subscribers.skip_to(subscriber.id, self._storage.editions.newest(), today)
             suppressed = self._storage.subscribers.suppression(subscriber.email)
@@ -241,10 +255,12 @@ class _Line:
 class _LineReader:
     """Turns a record into a `_Line`, or says what is wrong with it."""
 
-    def __init__(self, storage: Storage, local_domains: Sequence[str], default: Status) -> None:
+    def __init__(self, storage: Storage, local_domains: Sequence[str], max_queries: int, default: Status) -> None:
         self._storage, self._local_domains, self._default = storage, local_domains, default
+        self._max_queries = max_queries
         self._topic_ids: dict[str, int] = {}
         self._good_queries: set[str] = set()
+        self._normal = {normal_form(parse(topic.query)) for topic in storage.topics.asked() if topic.personal}
 
     def __call__(self, record: "_Record") -> _Line:
         """Raises `UsageError`."""
@@ -267,11 +283,18 @@ class _LineReader:
     def _query(self, query: str) -> str:
         if query not in self._good_queries:
             try:
-                parse(query)
+                normal = self._normal | {normal_form(parse(query))}
             except QueryError as error:
                 raise UsageError(f"queries: {query!r} {error}") from error
+            if len(normal) > max(self._max_queries, len(self._normal)):
+                raise UsageError(_too_many(self._max_queries))
+            self._normal = normal
             self._good_queries.add(query)
         return query
+
+
+def _too_many(max_queries: int) -> str:
+    return f"readers have {max_queries} queries already, and no more are fetched ([arxiv] max_queries)"
 
 
 # ---------------------------------------------------------------- CSV

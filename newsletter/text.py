@@ -66,7 +66,6 @@ def _converter() -> Callable[[str], str]:
         spec("verb", _verbatim),
         spec("item", " "),
         spec("unicode", _code_point),
-        *(spec(name, name) for name in ("TeX", "LaTeX", "LaTeXe", "BibTeX")),
         *(spec(name, _reference) for name in _REFERENCES),
         *(spec(name, _last_argument) for name in _HEADINGS),
         *(spec(name, "") for name in _SILENT),

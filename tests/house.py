@@ -10,7 +10,7 @@ from typing import Any
 from newsletter import fetching
 from newsletter.app import App, Outside
 from newsletter.config import parse_table
-from newsletter.model import DeliveryStatus, Frequency, Harvest, HarvestState, Paper, Status
+from newsletter.model import DeliveryStatus, Frequency, Harvest, HarvestState, Paper, Status, TopicAccount
 from newsletter.settling import settle
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.storage.subscribers import NewSubscriber
@@ -92,7 +92,8 @@ def crowd(app: App, number: int) -> None:
 
 def bring(app: App, *papers: Paper) -> None:
     """Put papers before selection, as a fetch would have."""
-    harvest = Harvest(papers, {1: tuple(paper.key for paper in papers)})
+    answered = {topic.id: TopicAccount() for topic in app.storage.topics.asked()}
+    harvest = Harvest(papers, {1: tuple(paper.key for paper in papers)}, answered)
     record = HarvestRecord(0, app.today(), app.now(), "test", HarvestState.FRESH, "", 1, 1, 1, 0, 0)
     with app.storage.write():
         fetching.store(app, fetching.Gathered(record, app.now(), harvest))

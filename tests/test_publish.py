@@ -339,7 +339,7 @@ def test_a_rehearsal_writes_nothing(app: App, library: Library, tmp_path: Path) 
     library.answers = {GRAPHS: [make_paper(1)]}
     subscribe(app, "reader@example.org")
     before = dump(app.storage)
-    rehearsal = rehearse(app, app.today())
+    rehearsal = rehearse(app.config, app.outside, app.today())
     assert rehearsal.decision.counts == {Kind.NEW: 1}
     assert rehearsal.decision.queued == 1
     assert dump(app.storage) == before

@@ -36,6 +36,8 @@ def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: b
     """
     level = _LEVELS[-1 if quiet else min(verbose, 2)]
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # It logs addresses with their queries, and a reader's query is personal.
+    logging.getLogger("urllib3").setLevel(max(level, logging.INFO))
     context.obj = Context(config_path, quiet=quiet)
     context.call_on_close(context.obj.close)
 
@@ -62,4 +64,7 @@ def main() -> None:
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"newsletter: {error}", err=True)
         sys.exit(1)

@@ -33,7 +33,7 @@ def publish(context: Context, day: date | None, dry_run: bool) -> None:
     with ExitStack() as stack:
         fetched = stack.enter_context(context.progress("Fetching", "topics"))
         if dry_run:
-            report = verbs.rehearse(app, day or app.today(), fetched)
+            report = verbs.rehearse(app.config, app.outside, day or app.today(), fetched)
         else:
             report = verbs.publish(app, day or app.today(), fetched=fetched, work=_watched(context, stack))
     for line in describe(report, dry_run=dry_run):
@@ -116,7 +116,7 @@ def describe(report: verbs.Report, *, dry_run: bool) -> list[str]:
 
 def _describe_tally(tally: Tally) -> str:
     words = [f"{tally[status]} {status}" for status in DeliveryStatus if tally[status]]
-    held = f"; the rest waits, [smtp] {tally.held_back} is reached" if tally.held_back else ""
+    held = f"; the rest waits: {tally.held_back}" if tally.held_back else ""
     return f"Mail: {', '.join(words) or 'nothing was due'}{held}."
 
 

@@ -1,7 +1,8 @@
 """`newsletter subscribers`: who gets mail, and what."""
 
 import os
-from dataclasses import asdict
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -126,7 +127,7 @@ def set_(
 @click.pass_obj
 def remove(context: Context, email: str) -> None:
     """Forget EMAIL and what they chose."""
-    _tell(email, context.app.subscriptions.remove(email), "is removed")
+    _tell(email, context.app.subscriptions.remove(email, now=context.app.now()), "is removed")
 
 
 @subscribers.command()
@@ -171,7 +172,7 @@ def suppress(context: Context, email: str, reason: str) -> None:
 @click.pass_obj
 def unsuppress(context: Context, email: str) -> None:
     """Take EMAIL off the list of those never mailed."""
-    if context.app.subscriptions.unsuppress(email) is Outcome.ALREADY:
+    if context.app.subscriptions.unsuppress(email, today=context.app.today()) is Outcome.ALREADY:
         raise UsageError(f"{email} is not suppressed")
     click.echo(f"{email} is not suppressed any more.")
 
@@ -210,7 +211,7 @@ def export(context: Context, file: Path) -> None:
     """Write all subscribers as CSV to FILE (default: standard output); `import` reads it back."""
     lines = (line.encode() for line in context.app.subscriptions.export_csv())
     if str(file) == "-":
-        click.get_binary_stream("stdout").writelines(lines)
+        sys.stdout.buffer.writelines(lines)
         return
     try:
         with open(file, "wb", opener=_private) as out:
@@ -245,9 +246,7 @@ def _tell_suppressed(email: str, outcome: Outcome) -> None:
 
 
 def _as_dict(subscriber: Subscriber) -> dict[str, object]:
-    facts = asdict(subscriber)
-    del facts["id"]
-    return facts
+    return {field.name: getattr(subscriber, field.name) for field in fields(subscriber) if field.name != "id"}
 
 
 COMMANDS = (subscribers,)

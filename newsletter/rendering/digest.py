@@ -63,6 +63,11 @@ class Shared:
     text: tuple[bytes | Parts, ...]
     html: tuple[bytes | Parts, ...]
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds."""
+        return sum(len(piece) for piece in (*self.text, *self.html) if isinstance(piece, bytes))
+
     def body(self, links: Links) -> Body:
         """The mail of one reader."""
         values = {"unsubscribe": links.unsubscribe, "email": links.email}

@@ -106,7 +106,7 @@ class ApiSource:
             ):
                 body = _read(response)
         except requests.RequestException as error:
-            raise SourceError(f"{self._url}: {_explain(error)}") from error
+            raise SourceError(f"{_explain(error)}: {self._url}") from error
         if response.status_code != requests.codes.ok:
             raise _refusal(response.status_code, body)
         return body

@@ -32,6 +32,10 @@ class Storage:
         """One write transaction; see `Database.write`."""
         return self.database.write()
 
+    def state(self) -> int:
+        """A number that changes when another connection has changed the database."""
+        return int(self.database.value("PRAGMA data_version"))
+
     def close(self) -> None:
         """Close the connection."""
         self.database.close()

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,8 @@ class Database:
             raise StorageError(f"{self.path}: {_explain(error)}") from error
 
     def _migrate(self) -> None:
+        if self.tables.table_names() and not self.tables["_sqlite_migrations"].exists():
+            raise StorageError(f"{self.path}: it is a database of something else")
         known = {migration.name for migration in migrations.pending(sqlite_utils.Database(memory=True))}
         applied = {migration.name for migration in migrations.applied(self.tables)}
         if unknown := applied - known:
@@ -133,6 +135,15 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Make a consistent copy, whoever else has the database open. Raises `StorageError`."""
+    try:
+        with closing(sqlite3.connect(source)) as original, closing(sqlite3.connect(target)) as copy:
+            original.backup(copy)
+    except sqlite3.Error as error:
+        raise StorageError(f"{source}: {_explain(error)}") from error
 
 
 def _explain(error: sqlite3.Error) -> str:

@@ -16,20 +16,17 @@ _BATCH = 5_000  # readers looked at in one query
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A subscriber as selection needs them. `chosen` maps topic id to the edition since when it was theirs; empty: all
-    operator topics, since `since`."""
+    """A subscriber as selection needs them. `chosen` holds topics by id; empty: all of the operator's."""
 
     id: int
     covered: date | None
-    since: date | None
     weekly: bool
-    waiting: bool  # a digest of theirs is queued or deferred
-    chosen: dict[int, date | None]
+    chosen: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery taken up for sending, with its reader."""
+    """A delivery taken up for sending, with its reader as they were when it was queued."""
 
     delivery: Delivery
     reader: Reader
@@ -72,36 +69,45 @@ class Deliveries:
             )
             if not rows:
                 return
-            last = rows[-1]["id"]
+            last = rows[-1]["reader_id"]
             yield [_to_reader(row, row["covered"]) for row in rows]
 
     def reader(self, subscriber_id: int, covered: date | None) -> Reader:
         """One reader, as if they had everything up to `covered`."""
         row = self._db.row(
-            f"SELECT s.id, 0 AS waiting, {_READER_COLUMNS} FROM subscribers AS s WHERE s.id = ?", (subscriber_id,)
+            f"SELECT s.id AS reader_id, {_CHOICE} FROM subscribers AS s WHERE s.id = ?", (subscriber_id,)
         )
         assert row is not None  # noqa: S101 - the caller has just found them
         return _to_reader(row, from_date(covered))
 
-    def take_back(self, reader: Reader, now: datetime, reason: str) -> date | None:
+    def take_back(self, reader: Reader, now: datetime) -> date | None:
         """Expire what a reader has not got yet, so that their next digest holds it; returns where that begins.
 
-        Inside a write transaction. What is being sent at this moment stays.
+        Inside a write transaction. Only what ends at `covered` is taken back, and what ends there before it: a digest
+        with one behind it that was sent goes on being tried.
         """
-        row = self._db.row(
-            "SELECT min(after) AS after FROM deliveries"
-            " WHERE subscriber_id = ? AND kind = 'digest' AND status IN ('queued', 'deferred')",
-            (reader.id,),
-        )
-        if row is None or row["after"] is None:
-            return reader.covered
+        start = from_date(reader.covered)
+        while row := self._db.row(
+            "UPDATE deliveries SET status = 'expired', ended = ?, reply = 'the next digest holds it'"
+            " WHERE subscriber_id = ? AND upto = ? AND kind = 'digest' AND status IN ('queued', 'deferred')"
+            " RETURNING after",
+            (to_text(now), reader.id, start),
+        ):
+            start = row["after"]
+        return to_date(start)
+
+    def drop(self, subscriber_id: int, reason: str, now: datetime) -> None:
+        """End what waits for a reader who wants nothing any more; inside a write transaction."""
         self._db.execute(
-            "UPDATE deliveries SET status = 'expired', ended = ?, reply = ?"
-            " WHERE subscriber_id = ? AND kind = 'digest' AND status IN ('queued', 'deferred')",
-            (to_text(now), reason, reader.id),
+            "UPDATE deliveries SET status = 'suppressed', ended = ?, reply = ?"
+            " WHERE subscriber_id = ? AND status IN ('queued', 'deferred')",
+            (to_text(now), reason, subscriber_id),
         )
-        after: str = min(row["after"], from_date(reader.covered))
-        return to_date(after)
+
+    def forget(self, subscriber_id: int, now: datetime) -> None:
+        """Take out of the ledger what is one reader's own, before they are removed; inside a write transaction."""
+        self.drop(subscriber_id, "", now)
+        self._db.execute("UPDATE deliveries SET reply = '' WHERE subscriber_id = ?", (subscriber_id,))
 
     def queue(self, digests: Iterable[Queued], upto: date, now: datetime) -> int:
         """Queue digests of the editions after each reader's `covered`; inside a write transaction."""
@@ -109,6 +115,7 @@ class Deliveries:
             (
                 queued.reader.id,
                 queued.message_id,
+                ",".join(map(str, sorted(queued.reader.chosen))),
                 from_date(queued.reader.covered),
                 upto.isoformat(),
                 to_text(now),
@@ -118,8 +125,9 @@ class Deliveries:
             for queued in digests
         ]
         self._db.executemany(
-            "INSERT INTO deliveries (subscriber_id, kind, status, message_id, after, upto, queued, expires, due)"
-            " VALUES (?, 'digest', 'queued', ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO deliveries"
+            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due)"
+            " VALUES (?, 'digest', 'queued', ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         return len(rows)
@@ -131,14 +139,15 @@ class Deliveries:
             ((from_date(upto), turn.isoformat(), reader.id) for reader in readers),
         )
 
-    def covered_on(self, subscriber_id: int, day: date) -> bool:
-        """Whether a digest of theirs took up the edition of a date."""
-        found = self._db.row(
-            "SELECT 1 FROM deliveries WHERE subscriber_id = ? AND kind = 'digest'"
+    def chosen_on(self, subscriber_id: int, day: date) -> frozenset[int] | None:
+        """The topics under which a digest of theirs took up the edition of a date (empty: all of the operator's);
+        None if none did."""
+        chosen = self._db.value(
+            "SELECT chosen FROM deliveries WHERE subscriber_id = ? AND kind = 'digest'"
             " AND status NOT IN ('expired', 'suppressed') AND after < ? AND upto >= ?",
             (subscriber_id, day.isoformat(), day.isoformat()),
         )
-        return found is not None
+        return None if chosen is None else _to_ids(chosen)
 
     def take_up_lost(self, now: datetime) -> int:
         """Put what a dead sender left in *sending* back in the queue, its answer unknown; inside a write transaction.
@@ -159,19 +168,20 @@ class Deliveries:
         """
         claims: list[Claim] = []
         ended: dict[DeliveryStatus, int] = {}
-        while len(claims) < limit:
-            rows = self._db.rows(_CLAIM, (to_text(now), limit - len(claims)))
-            if not rows:
-                break
-            for row in rows:
-                if ending := self._end_unwanted(row, now):
-                    ended[ending] = ended.get(ending, 0) + 1
-                else:
-                    self._db.execute(
-                        "UPDATE deliveries SET status = 'sending', attempts = attempts + 1, tried = ? WHERE id = ?",
-                        (to_text(now), row["id"]),
-                    )
-                    claims.append(_to_claim(row))
+        for kind in ("single", "digest"):
+            while len(claims) < limit:
+                rows = self._db.rows(_CLAIM, (kind, to_text(now), limit - len(claims)))
+                if not rows:
+                    break
+                for row in rows:
+                    if ending := self._end_unwanted(row, now):
+                        ended[ending] = ended.get(ending, 0) + 1
+                    else:
+                        self._db.execute(
+                            "UPDATE deliveries SET status = 'sending', attempts = attempts + 1, tried = ? WHERE id = ?",
+                            (to_text(now), row["id"]),
+                        )
+                        claims.append(_to_claim(row))
         return claims, ended
 
     def _end_unwanted(self, row: Row, now: datetime) -> DeliveryStatus | None:
@@ -194,7 +204,10 @@ class Deliveries:
         """Write down what became of attempts; inside a write transaction."""
         ended = (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED, DeliveryStatus.SUPPRESSED)
         self._db.executemany(
-            "UPDATE deliveries SET status = ?, due = ?, reply = ?, unknowns = unknowns + ?, ended = ? WHERE id = ?",
+            # A reader who was removed meanwhile gets no second attempt.
+            "UPDATE deliveries SET status = CASE WHEN subscriber_id IS NULL AND ?1 IN ('queued', 'deferred')"
+            " THEN 'suppressed' ELSE ?1 END, due = ?2, reply = iif(subscriber_id IS NULL, '', ?3),"
+            " unknowns = unknowns + ?4, ended = ?5 WHERE id = ?6",
             (
                 (
                     e.status,
@@ -217,13 +230,17 @@ class Deliveries:
         due = self._db.value("SELECT min(due) FROM deliveries WHERE status IN ('queued', 'deferred')")
         return to_moment(due) if due else None
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether any is due now."""
+        query = (
+            f"SELECT 1 FROM {_WAITING} WHERE {_IS_WAITING} AND d.kind IN ('single', 'digest') AND d.due <= ? LIMIT 1"
+        )
+        return self._db.row(query, (to_text(now),)) is not None
+
     def number_due(self, now: datetime) -> int:
         """How many are due now."""
-        return int(
-            self._db.value(
-                "SELECT count(*) FROM deliveries WHERE status IN ('queued', 'deferred') AND due <= ?", (to_text(now),)
-            )
-        )
+        query = f"SELECT count(*) FROM {_WAITING} WHERE {_IS_WAITING} AND d.kind IN ('single', 'digest') AND d.due <= ?"
+        return int(self._db.value(query, (to_text(now),)))
 
     def retry(self, now: datetime) -> int:
         """Make everything deferred due at once; inside a write transaction."""
@@ -257,37 +274,32 @@ class Deliveries:
         return [row[0] for row in rows]
 
 
-_READER_COLUMNS = """s.since, s.frequency,
-    (SELECT group_concat(c.topic_id || ':' || c.since) FROM subscriptions AS c
-        WHERE c.subscriber_id = s.id) AS chosen"""
+_CHOICE = """s.frequency,
+    (SELECT group_concat(c.topic_id) FROM subscriptions AS c WHERE c.subscriber_id = s.id) AS chosen"""
 _READERS_DUE = f"""
-SELECT s.id, s.covered, {_READER_COLUMNS},
-    EXISTS (SELECT 1 FROM deliveries AS d WHERE d.subscriber_id = s.id AND d.kind = 'digest'
-        AND d.status IN ('queued', 'deferred')) AS waiting
-FROM subscribers AS s
+SELECT s.id AS reader_id, s.covered, {_CHOICE} FROM subscribers AS s
 WHERE s.id > :last AND s.status = 'confirmed' AND NOT EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded)
     AND ((s.frequency = 'daily' AND s.covered < :newest) OR (s.frequency = 'weekly' AND s.turned < :turn))
 ORDER BY s.id LIMIT :batch
 """
 _LISTING = "SELECT d.*, s.email FROM deliveries AS d LEFT JOIN subscribers AS s ON s.id = d.subscriber_id"
+# The index holds just what waits, in order: without it each claim would sort the whole queue.
+_WAITING = "deliveries AS d INDEXED BY deliveries_due"
+_IS_WAITING = "d.status IN ('queued', 'deferred')"
 _CLAIM = f"""
-SELECT d.*, s.email, s.status AS subscriber_status, s.covered, {_READER_COLUMNS},
-    EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed, 0 AS waiting
-FROM deliveries AS d JOIN subscribers AS s ON s.id = d.subscriber_id
-WHERE d.status IN ('queued', 'deferred') AND d.due <= ? ORDER BY d.kind DESC, d.due, d.id LIMIT ?
+SELECT d.*, s.id AS reader_id, s.email, s.status AS subscriber_status, s.covered, s.frequency,
+    EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed
+FROM {_WAITING} JOIN subscribers AS s ON s.id = d.subscriber_id
+WHERE {_IS_WAITING} AND d.kind = ? AND d.due <= ? ORDER BY d.due, d.id LIMIT ?
 """
 
 
+def _to_ids(text: str | None) -> frozenset[int]:
+    return frozenset(map(int, text.split(","))) if text else frozenset()
+
+
 def _to_reader(row: Row, covered: str) -> Reader:
-    pairs = (pair.split(":") for pair in (row["chosen"] or "").split(",") if pair)
-    return Reader(
-        id=row["subscriber_id"] if "subscriber_id" in row.keys() else row["id"],  # noqa: SIM118 - a Row is no mapping
-        covered=to_date(covered),
-        since=to_date(row["since"]),
-        weekly=row["frequency"] == "weekly",
-        waiting=bool(row["waiting"]),
-        chosen={int(topic_id): to_date(since) for topic_id, since in pairs},
-    )
+    return Reader(row["reader_id"], to_date(covered), row["frequency"] == "weekly", _to_ids(row["chosen"]))
 
 
 def _to_claim(row: Row) -> Claim:

@@ -28,13 +28,16 @@ class HarvestRecord:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """What selection has to decide on: candidates, where each stood in its topic's answer, and the topics whose last
-    fetch failed."""
+    """What selection has to decide on.
+
+    `places` says where a candidate stood in its topic's answer; `answered` are the topics of which all came when they
+    were last asked for.
+    """
 
     harvest_ids: tuple[int, ...]
     papers: tuple[Paper, ...]
     places: Mapping[tuple[int, tuple[str, int]], int]
-    failed_topics: frozenset[int]
+    answered: frozenset[int]
 
 
 class Harvests:
@@ -74,8 +77,8 @@ class Harvests:
             ),
         )
         self._db.executemany(
-            "INSERT INTO failures (harvest_id, topic_id, reason) VALUES (?, ?, ?)",
-            ((harvest_id, topic_id, reason) for topic_id, reason in harvest.failures.items()),
+            "INSERT INTO asked (harvest_id, topic_id, error) VALUES (?, ?, ?)",
+            ((harvest_id, topic_id, account.error) for topic_id, account in harvest.accounts.items()),
         )
         return harvest_id
 
@@ -93,8 +96,12 @@ class Harvests:
             key = (row["id"], row["version"])
             papers.setdefault(key, to_paper(row))
             places[row["topic_id"], key] = row["place"]
-        failed = self._db.rows("SELECT topic_id FROM failures WHERE harvest_id = ?", (ids[-1] if ids else 0,))
-        return Undecided(ids, tuple(papers.values()), places, frozenset(row[0] for row in failed))
+        asked = self._db.rows(
+            "SELECT topic_id, error, max(harvest_id) FROM asked JOIN harvests ON harvests.id = harvest_id"
+            " WHERE settled IS NULL GROUP BY topic_id"
+        )
+        answered = frozenset(row["topic_id"] for row in asked if not row["error"])
+        return Undecided(ids, tuple(papers.values()), places, answered)
 
     def settle(self, harvest_ids: tuple[int, ...], now: datetime) -> None:
         """Record that selection has decided on these; their proposals have served. Inside a write transaction."""

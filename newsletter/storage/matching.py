@@ -145,8 +145,10 @@ def _author_text(authors: Iterable[str]) -> str:
 
 def _author_match(words: str) -> str:
     # An initial at either end ("J Smith", "Smith J") stands for every name that begins with it. FTS5 takes a prefix
-    # at the end only; names go round, so a first initial may stand there too.
+    # at the end only; names go round, so a first initial may stand there too. It may be no initial: "d Alembert".
     first, *others = words.split()
+    if others and len(others[-1]) == 1:
+        return f'"{words}" *'
     if others and len(first) == 1:
-        return f'"{" ".join([*others, first])}" *'
-    return f'"{words}" *' if others and len(others[-1]) == 1 else f'"{words}"'
+        return f'"{words}" OR "{" ".join([*others, first])}" *'
+    return f'"{words}"'

@@ -71,12 +71,12 @@ class Papers:
         )
         return {(row["id"], row["later"]): to_paper(row) for row in rows}
 
-    def newest(self, topic_id: int) -> Iterator[Paper]:
-        """The papers settled under a topic, each in its newest version, newest first."""
+    def newest(self, topic_id: int, limit: int) -> Iterator[Paper]:
+        """The newest papers settled under a topic, each in its newest version, newest first."""
         rows = self._db.execute(
             f"SELECT {COLUMNS}, max(p.version) FROM announcements AS a JOIN papers AS p ON p.key = a.paper_key"
-            " WHERE a.topic_id = ? GROUP BY p.id ORDER BY p.updated DESC, a.place, p.id DESC",
-            (topic_id,),
+            " WHERE a.topic_id = ? GROUP BY p.id ORDER BY p.updated DESC, a.place, p.id DESC LIMIT ?",
+            (topic_id, limit),
         )
         return map(to_paper, rows)
 

@@ -77,10 +77,10 @@ CREATE TABLE proposals ( -- kept until selection has decided
     PRIMARY KEY (harvest_id, topic_id, place)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE failures ( -- the topics a harvest has nothing for
+CREATE TABLE asked ( -- the topics a harvest asked for
     harvest_id INTEGER NOT NULL REFERENCES harvests ON DELETE CASCADE,
     topic_id INTEGER NOT NULL REFERENCES topics ON DELETE CASCADE,
-    reason TEXT NOT NULL,
+    error TEXT NOT NULL, -- '' if all of it came
     PRIMARY KEY (harvest_id, topic_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -118,7 +118,6 @@ CREATE TABLE subscribers (
     status TEXT NOT NULL,
     frequency TEXT NOT NULL,
     covered TEXT NOT NULL, -- the last edition taken up in a digest of theirs
-    since TEXT NOT NULL, -- of "all topics": announcements after this edition count as told
     turned TEXT NOT NULL, -- weekly: the last weekly day on which it was their turn
     created TEXT NOT NULL,
     confirmed TEXT
@@ -128,7 +127,6 @@ CREATE INDEX subscribers_due ON subscribers (status, frequency, covered);
 CREATE TABLE subscriptions (
     subscriber_id INTEGER NOT NULL REFERENCES subscribers ON DELETE CASCADE,
     topic_id INTEGER NOT NULL REFERENCES topics ON DELETE CASCADE,
-    since TEXT NOT NULL,
     PRIMARY KEY (subscriber_id, topic_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscriptions_topic ON subscriptions (topic_id);
@@ -146,6 +144,7 @@ CREATE TABLE deliveries (
     kind TEXT NOT NULL, -- digest or single; singles are taken first
     status TEXT NOT NULL,
     message_id TEXT NOT NULL UNIQUE,
+    chosen TEXT NOT NULL, -- the reader's topics when it was queued, by number; '' for all of the operator's
     after TEXT NOT NULL, -- the editions after this one …
     upto TEXT NOT NULL, -- … up to this one
     queued TEXT NOT NULL,
@@ -158,8 +157,8 @@ CREATE TABLE deliveries (
     reply TEXT NOT NULL DEFAULT '',
     payload TEXT -- of a single: what to render
 ) STRICT;
-CREATE INDEX deliveries_due ON deliveries (kind DESC, due, id) WHERE status IN ('queued', 'deferred', 'sending');
-CREATE INDEX deliveries_waiting ON deliveries (subscriber_id) WHERE status IN ('queued', 'deferred');
+CREATE INDEX deliveries_due ON deliveries (kind, due, id) WHERE status IN ('queued', 'deferred');
+CREATE INDEX deliveries_sending ON deliveries (id) WHERE status = 'sending';
 CREATE INDEX deliveries_status ON deliveries (status);
 CREATE INDEX deliveries_subscriber ON deliveries (subscriber_id, upto);
 CREATE INDEX deliveries_tried ON deliveries (tried) WHERE tried IS NOT NULL;

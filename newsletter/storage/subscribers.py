@@ -41,26 +41,25 @@ class Subscribers:
         They start at `covered`, the newest edition; for weekly ones the turn of `today`'s week counts as had.
         """
         added = 0
+        start, moment, day = from_date(covered), to_text(now), today.isoformat()
         for subscriber in new:
             cursor = self._db.execute(
-                "INSERT INTO subscribers (email, folded, status, frequency, covered, since, turned, created, confirmed)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folded) DO NOTHING",
+                "INSERT INTO subscribers (email, folded, status, frequency, covered, turned, created, confirmed)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folded) DO NOTHING",
                 (
                     subscriber.email,
                     same_address(subscriber.email),
                     subscriber.status,
                     subscriber.frequency,
-                    from_date(covered),
-                    from_date(covered),
-                    today.isoformat(),
-                    to_text(now),
-                    to_text(now) if subscriber.status is Status.CONFIRMED else None,
+                    start,
+                    day,
+                    moment,
+                    moment if subscriber.status is Status.CONFIRMED else None,
                 ),
             )
             if cursor.rowcount:
                 added += 1
-                self._choose(cursor.lastrowid or 0, subscriber.topic_ids, covered)
-        self._forget_queries()
+                self._choose(cursor.lastrowid or 0, subscriber.topic_ids)
         return added
 
     def find(self, email: str) -> Subscriber | None:
@@ -94,17 +93,13 @@ class Subscribers:
             (frequency, today.isoformat(), subscriber_id),
         )
 
-    def choose(self, subscriber_id: int, topic_ids: Collection[int], covered: date | None) -> None:
-        """Replace what a reader chose; what they keep is remembered as told. Inside a write transaction."""
-        keep = ",".join(str(int(topic_id)) for topic_id in topic_ids)
-        self._db.execute(
-            f"DELETE FROM subscriptions WHERE subscriber_id = ? AND topic_id NOT IN ({keep})",
-            (subscriber_id,),
-        )
-        if not topic_ids:
-            self._db.execute("UPDATE subscribers SET since = ? WHERE id = ?", (from_date(covered), subscriber_id))
-        self._choose(subscriber_id, topic_ids, covered)
-        self._forget_queries()
+    def choose(self, subscriber_id: int, topic_ids: Collection[int]) -> None:
+        """Replace what a reader chose; inside a write transaction.
+
+        A query that they drop stays known, so that taking it again repeats nothing; it goes when they are removed.
+        """
+        self._db.execute("DELETE FROM subscriptions WHERE subscriber_id = ?", (subscriber_id,))
+        self._choose(subscriber_id, topic_ids)
 
     def skip_to(self, subscriber_id: int, covered: date | None, today: date) -> None:
         """Take up everything until now without telling: what passed during a pause. Inside a write transaction."""
@@ -114,12 +109,7 @@ class Subscribers:
         )
 
     def remove(self, subscriber_id: int) -> None:
-        """Forget a reader, and the queries that only they had; inside a write transaction. The ledger keeps numbers."""
-        self._db.execute(
-            "UPDATE deliveries SET status = 'suppressed', reply = 'the subscriber was removed', ended = queued"
-            " WHERE subscriber_id = ? AND status IN ('queued', 'deferred', 'sending')",
-            (subscriber_id,),
-        )
+        """Forget a reader, and queries that nobody has; inside a write transaction, after `Deliveries.forget`."""
         self._db.execute("DELETE FROM subscribers WHERE id = ?", (subscriber_id,))
         self._forget_queries()
 
@@ -154,10 +144,10 @@ class Subscribers:
             " AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE topic_id = topics.id)"
         )
 
-    def _choose(self, subscriber_id: int, topic_ids: Iterable[int], covered: date | None) -> None:
+    def _choose(self, subscriber_id: int, topic_ids: Iterable[int]) -> None:
         self._db.executemany(
-            "INSERT INTO subscriptions (subscriber_id, topic_id, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            ((subscriber_id, topic_id, from_date(covered)) for topic_id in topic_ids),
+            "INSERT INTO subscriptions (subscriber_id, topic_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            ((subscriber_id, topic_id) for topic_id in topic_ids),
         )
 
 

@@ -21,24 +21,26 @@ class Topics:
     def follow(self, named: Sequence[tuple[str, str]]) -> None:
         """Make the operator's topics those of the configuration, as (name, query) in its order.
 
-        Those that are gone sleep: subscriptions and history stay. Writes only if something differs.
+        Those that are gone sleep: subscriptions and history stay. One that wakes, or whose query changed, begins again
+        with a first edition of what it has not settled, lest months of papers come at once. Writes only if something
+        differs.
         """
-        current = [
-            (row["name"], row["query"]) for row in self._db.rows(_OPERATORS + " AND sleeping = 0 ORDER BY position, id")
-        ]
-        if current == list(named):
+        wanted = {_folded(name): (name, query, place) for place, (name, query) in enumerate(named)}
+        rows = self._db.rows("SELECT * FROM topics WHERE personal = 0")
+        awake = {row["folded"]: (row["name"], row["query"], row["position"]) for row in rows if not row["sleeping"]}
+        if awake == wanted:
             return
         with self._db.write():
             self._db.execute("UPDATE topics SET sleeping = 1 WHERE personal = 0")
-            self._db.executemany(
-                "INSERT INTO topics (name, folded, query, normal, position) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (folded) DO UPDATE SET name = excluded.name, query = excluded.query,"
-                " normal = excluded.normal, position = excluded.position, sleeping = 0",
-                (
-                    (name, _folded(name), query, normal_form(parse(query)), place)
-                    for place, (name, query) in enumerate(named)
-                ),
-            )
+            for folded, (name, query, place) in wanted.items():
+                normal = normal_form(parse(query))
+                known = any(row["folded"] == folded and row["normal"] == normal for row in rows if not row["sleeping"])
+                self._db.execute(
+                    "INSERT INTO topics (name, folded, query, normal, position) VALUES (?1, ?2, ?3, ?4, ?5)"
+                    " ON CONFLICT (folded) DO UPDATE SET name = ?1, query = ?3, normal = ?4, position = ?5,"
+                    " sleeping = 0, begun = iif(?6, begun, NULL)",
+                    (name, folded, query, normal, place, known),
+                )
 
     def all(self) -> list[Topic]:
         """Every topic and query: operator's in the configuration's order, sleeping ones behind, then readers'."""
@@ -85,24 +87,29 @@ class Topics:
         return _to_topic(row)
 
     def merge(self, old: str, new: str) -> None:
-        """Give everything of one operator's topic to another, and forget the first: what a new name comes to.
+        """Let an operator's topic go on under the name, query and place of another, which it takes in.
+
+        The old one keeps its number, by which the ledger knows it.
 
         Raises:
             UsageError: one of them is not there.
 
         """
-        source, target = self.named(old), self.named(new)
-        if source.id == target.id:
+        kept, taken_in = self.named(old), self.named(new)
+        if kept.id == taken_in.id:
             return
         with self._db.write():
-            for table in ("announcements", "subscriptions", "proposals"):
+            for table in ("announcements", "subscriptions", "proposals", "asked"):
                 move = f"UPDATE OR IGNORE {table} SET topic_id = ? WHERE topic_id = ?"
-                self._db.execute(move, (target.id, source.id))
+                self._db.execute(move, (kept.id, taken_in.id))
+            row = self._db.row("SELECT * FROM topics WHERE id = ?", (taken_in.id,))
+            assert row is not None  # noqa: S101 - it was found above
+            self._db.execute("DELETE FROM topics WHERE id = ?", (taken_in.id,))
             self._db.execute(
-                "UPDATE topics SET begun = coalesce(begun, (SELECT begun FROM topics WHERE id = ?)) WHERE id = ?",
-                (source.id, target.id),
+                "UPDATE topics SET name = ?, folded = ?, query = ?, normal = ?, position = ?, sleeping = 0"
+                " WHERE id = ?",
+                (row["name"], row["folded"], row["query"], row["normal"], row["position"], kept.id),
             )
-            self._db.execute("DELETE FROM topics WHERE id = ?", (source.id,))
 
     def begin(self, topic_ids: Iterable[int], now: datetime) -> None:
         """Record that a topic's first edition was settled; inside a write transaction."""
@@ -117,9 +124,6 @@ class Topics:
             " WHERE status = 'confirmed' GROUP BY topic_id"
         )
         return {row[0]: row[1] for row in rows}
-
-
-_OPERATORS = "SELECT * FROM topics WHERE personal = 0"
 
 
 def _folded(name: str) -> str:

@@ -45,6 +45,7 @@ class SmtpTransport:
         self._server = server
         self._context = context or ssl.create_default_context()
         self._smtp: smtplib.SMTP | None = None
+        self._aborted = False
 
     def send(self, sender: str, recipient: str, message: bytes) -> Answer:
         """Hand over one message; see `Transport.send`.
@@ -56,7 +57,7 @@ class SmtpTransport:
             return self._send(sender, recipient, message)
         except _LostError as error:
             self.close()
-            if not kept:
+            if not kept or self._aborted:
                 return Answer(Verdict.DEFERRED, text=f"connection lost: {error}")
         try:
             return self._send(sender, recipient, message)
@@ -75,7 +76,8 @@ class SmtpTransport:
             smtp.close()
 
     def abort(self) -> None:
-        """Break a conversation off from another thread; the thread in it gets an error at once."""
+        """Break a conversation off from another thread, for good; the thread in it gets an error at once."""
+        self._aborted = True
         smtp = self._smtp
         if smtp is not None and smtp.sock is not None:
             with suppress(OSError):
@@ -89,7 +91,6 @@ class SmtpTransport:
 
     def _send(self, sender: str, recipient: str, message: bytes) -> Answer:
         smtp = self._smtp or self._connect()
-        self._smtp = smtp
         options = []
         if not (recipient.rpartition("@")[0]).isascii():
             if not smtp.has_extn("smtputf8"):
@@ -151,41 +152,52 @@ class SmtpTransport:
     def _connect(self) -> smtplib.SMTP:
         server = self._server
         place = f"{server.host}:{server.port}"
+        smtp = self._smtp = self._session()
         try:
-            smtp = self._open()
-            try:
-                self._greet(smtp)
-            except BaseException:
-                smtp.close()
-                raise
-        except smtplib.SMTPAuthenticationError as error:
-            answer = f"{error.smtp_code} {_text(error.smtp_error)}"
-            raise TransportError(f"{server.host} refuses the login of {server.username}: {answer}") from None
-        except smtplib.SMTPNotSupportedError as error:
-            raise TransportError(
-                f"{place}: {error} ([smtp] security = {server.security!r} is never given up)"
-            ) from error
-        except ssl.SSLError as error:
-            raise TransportError(f"{place}: TLS failed: {error}") from error
-        except (OSError, smtplib.SMTPException) as error:
-            raise TransportError(f"{place}: no connection: {error}") from error
+            self._open(smtp)
+        except BaseException as error:
+            self._smtp = None
+            smtp.close()
+            raise self._explained(error, place) from error
         return smtp
 
-    def _open(self) -> smtplib.SMTP:
+    def _session(self) -> smtplib.SMTP:
+        """A session that is not connected yet, so that `abort` can reach it while it is."""
         server, name = self._server, self._server.ehlo_name or None
         if server.security == "tls":
-            return smtplib.SMTP_SSL(server.host, server.port, name, timeout=CONNECT_TIMEOUT, context=self._context)
-        return smtplib.SMTP(server.host, server.port, name, timeout=CONNECT_TIMEOUT)
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=name, timeout=CONNECT_TIMEOUT, context=self._context)
+        else:
+            smtp = smtplib.SMTP(local_hostname=name, timeout=CONNECT_TIMEOUT)
+        smtp._host = server.host  # type: ignore[attr-defined]  # TLS checks the name by it, and connect() does not set it
+        return smtp
 
-    def _greet(self, smtp: smtplib.SMTP) -> None:
+    def _open(self, smtp: smtplib.SMTP) -> None:
+        server = self._server
+        code, greeting = smtp.connect(server.host, server.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, greeting)
         smtp.ehlo_or_helo_if_needed()
-        if self._server.security == "starttls":
+        if server.security == "starttls":
             smtp.starttls(context=self._context)
             smtp.ehlo()
-        if self._server.username:
-            smtp.login(self._server.username, self._server.password)
+        if server.username:
+            smtp.login(server.username, server.password)
         if smtp.sock is not None:
             smtp.sock.settimeout(COMMAND_TIMEOUT)
+
+    def _explained(self, error: BaseException, place: str) -> BaseException:
+        server = self._server
+        match error:
+            case smtplib.SMTPAuthenticationError():
+                answer = f"{error.smtp_code} {_text(error.smtp_error)}"
+                return TransportError(f"{server.host} refuses the login of {server.username}: {answer}")
+            case smtplib.SMTPNotSupportedError():
+                return TransportError(f"{place}: {error} ([smtp] security = {server.security!r} is never given up)")
+            case smtplib.SMTPResponseException():
+                return TransportError(f"{place}: no connection: {error.smtp_code} {_text(error.smtp_error)}")
+            case ssl.SSLError():
+                return TransportError(f"{place}: TLS failed: {error}")
+        return TransportError(f"{place}: no connection: {error}")
 
 
 def judge(code: int, text: str) -> Verdict:

@@ -71,6 +71,7 @@ class Work:
     chance: Callable[[], float]  # in [0, 1): spreads retries
     connections: int = 1
     pace: Pace = Pace()
+    patience: float = STOP_PATIENCE
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[int], None] = lambda _done: None
 
@@ -229,7 +230,7 @@ class Run:
     def _land(self, lines: Sequence[Transport]) -> None:
         """Await and record what is under way; told to stop, break it off after a while, which is recorded too."""
         try:
-            patience = STOP_PATIENCE
+            patience = self._work.patience
             while self._flying and patience > 0:
                 wait(self._flying, timeout=0.5)
                 self._collect()

@@ -1,8 +1,5 @@
 """What can be done for a subscriber; the fronts map each `Outcome` to words of their own."""
 
-import csv
-import io
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,6 +7,7 @@ from enum import Enum
 from typing import TypeVar
 
 from newsletter.addresses import check_address
+from newsletter.csvfile import Record, csv_line, records
 from newsletter.errors import QueryError, UsageError
 from newsletter.model import Frequency, Status, Subscriber, Suppression
 from newsletter.query import normal_form, parse
@@ -169,7 +167,7 @@ class Subscriptions:
         batch: list[_Line] = []
         default = Status.CONFIRMED if confirmed else Status.PENDING
         read = _LineReader(self._storage, self._local_domains, self._max_queries, default)
-        for record in _records(file):
+        for record in records(file, COLUMNS):
             try:
                 batch.append(read(record))
             except UsageError as error:
@@ -182,11 +180,11 @@ class Subscriptions:
 
     def export_csv(self) -> Iterator[str]:
         """All subscribers as CSV, a line at a time; `import_csv` reads it back."""
-        yield _csv_line(COLUMNS)
+        yield csv_line(COLUMNS)
         for subscriber in self._storage.subscribers.all():
             # In a query a semicolon means no more than a blank.
             queries = ";".join(query.replace(";", " ") for query in subscriber.queries)
-            yield _csv_line(
+            yield csv_line(
                 (subscriber.email, subscriber.status, subscriber.frequency, ";".join(subscriber.topics), queries)
             )
 
@@ -262,7 +260,7 @@ class _LineReader:
         self._good_queries: set[str] = set()
         self._normal = {normal_form(parse(topic.query)) for topic in storage.topics.asked() if topic.personal}
 
-    def __call__(self, record: "_Record") -> _Line:
+    def __call__(self, record: Record) -> _Line:
         """Raises `UsageError`."""
         if record.trouble:
             raise UsageError(record.trouble)
@@ -297,93 +295,6 @@ def _too_many(max_queries: int) -> str:
     return f"readers have {max_queries} queries already, and no more are fetched ([arxiv] max_queries)"
 
 
-# ---------------------------------------------------------------- CSV
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """What stands between two ends of a CSV record: cells by column, or what keeps it from being read."""
-
-    number: int  # of its first line
-    lines: int
-    cells: dict[str, str]
-    trouble: str = ""
-
-    @property
-    def extent(self) -> str:
-        """Where it ends, if not on the line where it begins."""
-        return f" (up to line {self.number + self.lines - 1})" if self.lines > 1 else ""
-
-
-class _Lines:
-    """The lines of a file, remembered until `forget` so that a record that runs away can be given back."""
-
-    def __init__(self, file: Iterable[str]) -> None:
-        self._file = iter(file)
-        self._given_back: deque[str] = deque()
-        self.taken: list[str] = []
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self._given_back.popleft() if self._given_back else next(self._file)
-        self.taken.append(line)
-        return line
-
-    def forget(self, number: int) -> int:
-        """Forget the first lines taken and give back the others; returns how many were forgotten."""
-        self._given_back.extendleft(reversed(self.taken[number:]))
-        self.taken = []
-        return number
-
-
-def _records(file: Iterable[str]) -> Iterator[_Record]:
-    """The records of a CSV file below its header; empty ones are left out.
-
-    A quotation mark that is never closed would take the file with it: what cannot be read costs one line.
-    """
-    lines = _Lines(file)
-    reader = csv.reader(lines, strict=True)
-    try:
-        header = _header(next(reader, []))
-    except csv.Error as error:
-        raise UsageError(f"line 1: the header cannot be read: {error}") from error
-    number = 1 + lines.forget(len(lines.taken))
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield _Record(number, 1, {}, f"it cannot be read: {error}; is a quotation mark not closed?")
-            number += lines.forget(1)
-            continue
-        length = lines.forget(len(lines.taken))
-        if any(cell.strip() for cell in cells):
-            yield _Record(number, length, dict(zip(header, cells, strict=False)), _trouble(header, cells))
-        number += length
-
-
-def _header(cells: Sequence[str]) -> list[str]:
-    names = [name.strip().lstrip("\ufeff").casefold() for name in cells]
-    if any("\x00" in name or "\ufffd" in name for name in names):
-        raise UsageError("line 1: the file is not UTF-8")
-    if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise UsageError(f"line 1: the header has two columns named {twice[0]}")
-    if "email" not in names:
-        raise UsageError("line 1: the header has no column named email (columns are parted by commas)")
-    return names
-
-
-def _trouble(header: Sequence[str], cells: Sequence[str]) -> str:
-    if any(cell.strip() for cell in cells[len(header) :]):
-        return f"it has {len(cells)} cells, the header {len(header)}; a cell with a comma stands in quotes"
-    if any("\ufffd" in cell or "\x00" in cell for cell in cells):
-        return "it is not UTF-8"
-    return ""
-
-
 def _several(text: str) -> list[str]:
     return [part.strip() for part in text.split(";") if part.strip()]
 
@@ -395,9 +306,3 @@ def _one_of(kind: type[_Choice], value: str, default: _Choice, column: str) -> _
         return kind(value.strip().casefold())
     except ValueError as error:
         raise UsageError(f"{column}: {value!r} is not allowed (allowed: {', '.join(kind)})") from error
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()

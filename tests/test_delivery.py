@@ -3,6 +3,7 @@
 import email
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -467,6 +469,53 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path, server: SmtpStandIn, tim
     app = smtp_app(tmp_path, server, time)
     assert app.storage.deliveries.counts() == {SENT: 60}
     app.close()
+
+
+@pytest.mark.parametrize("stage", ["connect", "RCPT", "dot"])
+def test_told_to_stop_it_does_not_wait_for_a_server_that_hangs(tmp_path: Path, time: Time, stage: str) -> None:
+    """The answers are awaited for some seconds, then the conversations are broken off; what nobody knows is queued."""
+    hanging = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def serve() -> None:
+        """Speak just enough to come to the stage, then say nothing."""
+        connection, _ = hanging.accept()
+        with connection, connection.makefile("rb") as lines:
+            if stage != "connect":
+                connection.sendall(b"220 here\r\n")
+                for line in lines:
+                    if line.startswith(stage.encode()) or (stage == "dot" and line == b".\r\n"):
+                        break
+                    if line[:4] in (b"ehlo", b"EHLO", b"MAIL", b"RCPT"):
+                        connection.sendall(b"250 fine\r\n")
+                    if line[:4] == b"DATA":
+                        connection.sendall(b"354 go on\r\n")
+            stop.set()
+            connection.recv(1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    section = {"host": "127.0.0.1", "port": hanging.getsockname()[1], "connections": 1}
+    app = make_app(tmp_path, time=time, delivery={"transport": "smtp"}, smtp=section)
+    queue(app, "reader@example.org")
+    began = monotonic()
+    deliver(app, work=lambda work: replace(work, stop=stop, patience=0.5))
+    assert monotonic() - began < 60  # not the minutes that RFC 5321 would have us wait
+    thread.join()
+    hanging.close()
+    (status,) = statuses(app).values()
+    assert status in (DEFERRED, DeliveryStatus.QUEUED)
+    app.close()
+
+
+def test_a_server_that_allows_fewer_connections_gets_all_the_same(tmp_path: Path, time: Time) -> None:
+    with SmtpStandIn() as server:
+        server.script = lambda step: "421 4.7.0 too many" if step.stage == "connect" and len(server.open) > 2 else None
+        app = smtp_app(tmp_path, server, time, connections=4)
+        crowd(app, 30)
+        queue(app)
+        assert deliver(app)[SENT] == 30
+        app.close()
 
 
 def test_replies_that_name_the_reader_are_not_logged(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from test_levels import LEVELS
 
 from newsletter.cli import newsletter
 
@@ -55,6 +56,14 @@ def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"`[^`]*`", "", document.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (document.parent / target).exists(), target
+
+
+def test_the_levels_in_the_design_are_those_that_are_held() -> None:
+    text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    block = re.search(r"\n\n((?: {4}[a-z_ ·]+\n)+)", text)
+    assert block is not None
+    written = [tuple(line.split(" · ")) for line in block[1].replace("    ", "").splitlines()]
+    assert written == [level for level in LEVELS if level not in (("newsletter",), ("__main__",))]
 
 
 def test_modules_named_in_the_design_exist() -> None:

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "newsletter"
 LEVELS = (
     ("newsletter",),
     ("errors", "model", "text"),
-    ("addresses", "git", "locks", "query", "resources"),
+    ("addresses", "csvfile", "git", "locks", "query", "resources"),
     ("config",),
     ("archive", "mail", "rendering", "selection", "sources", "storage"),
     ("composition", "delivery", "digests", "subscriptions"),

@@ -18,6 +18,7 @@ from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.demo.library import FixedAnswers
 from newsletter.demo.world import TOPICS, World
 from newsletter.errors import UsageError
+from newsletter.locks import hold
 from newsletter.model import DeliveryStatus, HarvestState, Kind, Paper
 from newsletter.publish import Report, publish, rehearse
 from newsletter.status import days, report
@@ -310,6 +311,43 @@ def test_weekly_readers_get_the_week_in_one_mail(app: App, library: Library, tim
     (message,) = mails(tmp_path)
     assert message["Date"].datetime.weekday() == 0
     assert [number for number in range(1, 8) if f"0001.0000{number}v1" in html(message)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_weekly_readers_have_their_turn_though_nothing_was_fetched(
+    app: App, library: Library, arxiv: ArxivStandIn, time: Time, tmp_path: Path
+) -> None:
+    subscribe(app, "weekly@example.org", frequency="weekly")
+    library.answers = {GRAPHS: [make_paper(1)]}
+    publish(app, app.today())
+    time.now += timedelta(days=6)  # Monday
+    arxiv.script(lambda _request: faults.unavailable())
+    assert publish(app, app.today()).failures != ()
+    (message,) = mails(tmp_path)
+    assert "0001.00001v1" in html(message)
+
+
+def test_beside_a_sender_that_stays_the_digests_are_left_to_it(app: App, library: Library, tmp_path: Path) -> None:
+    library.answers = {GRAPHS: [make_paper(1)]}
+    subscribe(app, "reader@example.org")
+    with hold(tmp_path / "subscribers.db.sender", "sending"):
+        outcome = publish(app, app.today())
+    assert outcome.failures == ()
+    assert "is sending just now" in outcome.tally.held_back
+    assert app.storage.deliveries.counts() == {DeliveryStatus.QUEUED: 1}
+    assert outcome.archived is not None
+    assert outcome.archived.commit is not None
+
+
+def test_a_rehearsal_of_a_failed_fetch_tells_it(app: App, arxiv: ArxivStandIn) -> None:
+    arxiv.script(lambda _request: faults.unavailable())
+    rehearsal = rehearse(app.config, app.outside, app.today())
+    assert "nothing was fetched" in str(rehearsal.failures[0])
+
+
+@pytest.mark.parametrize("when", [date(1, 1, 1), date(1990, 1, 1), date(9999, 12, 31)])
+def test_dates_that_are_none(app: App, when: date) -> None:
+    with pytest.raises(UsageError, match="allowed"):
+        publish(app, when)
 
 
 def test_a_pause_skips_what_passed(app: App, library: Library, time: Time, tmp_path: Path) -> None:

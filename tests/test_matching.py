@@ -200,14 +200,6 @@ def test_report_numbers(query: str, found: bool) -> None:
     assert matches(query, paper(report_no="CERN-TH-2003-12, Fermilab-7")) is found
 
 
-def test_why_a_paper_matched_in_the_words_of_the_query() -> None:
-    matcher = Matcher([paper("Graph Müller"), paper("Kernels")])
-    tree = parse('(ti:"GRAPH" OR ti:Müller OR ti:kernel) ANDNOT ti:survey')
-    assert matcher.reasons(tree, 0) == ("GRAPH", "Muller")
-    assert matcher.reasons(tree, 1) == ("kernel",)
-    matcher.close()
-
-
 ODD = st.text(st.sampled_from('"*^:(){}+-~/\\\x00\u0301\ue000\ufeff') | st.characters(), min_size=1, max_size=12)
 
 

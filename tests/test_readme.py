@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
@@ -29,8 +29,13 @@ from newsletter.rendering.readme import (
     only_date_differs,
     render_archive,
     render_edition,
-    render_readme,
 )
+
+
+def render_readme(existing: str | None, title: str, day: date, sections: Sequence[Section], max_papers: int) -> str:
+    """The README alone."""
+    return render_archive(existing, title, day, sections, max_papers)[readme.README]
+
 
 SHARED = Path(__file__).parents[2] / "shared"
 DAY = date(2025, 2, 28)
@@ -299,8 +304,7 @@ def test_an_editions_page() -> None:
         Announcement(1, replace(PAPER, title="Fresh", authors=tuple("ABCDEFGHIJKL")), Kind.NEW),
     )
     sections = (EditionSection("Vid|eo", announced), EditionSection("Quiet", announced[:1]))
-    pages = render_archive(None, "Daily Papers", DAY, [], 100, EditionPage(date(25, 2, 8), sections))
-    assert list(pages) == [PurePosixPath("README.md"), PurePosixPath("editions/0025/02/08.md")]
+    assert EditionPage(date(25, 2, 8), sections).path == PurePosixPath("editions/0025/02/08.md")
     text = render_edition("Daily Papers", EditionPage(DAY, sections))
     assert re.findall(r"^#+ .*", text, re.MULTILINE) == [
         "# Daily Papers: 2025-02-28", r"## Vid\|eo", "### New", "### Revised", "### Withdrawn",

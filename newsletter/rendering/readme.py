@@ -77,9 +77,8 @@ def render_archive(
     day: date,
     sections: Sequence[Section],
     max_papers: int,
-    edition: EditionPage | None = None,
 ) -> dict[PurePosixPath, str]:
-    """All that the archive is to hold: the README, the edition's page, and the whole of each topic that was cut.
+    """The README, and the whole of each topic that was cut in it.
 
     Raises:
         ArchiveError: `existing` is a README that is not ours to write.
@@ -92,14 +91,7 @@ def render_archive(
     pages = {README: frame.before + body + frame.after}
     for number in cut:
         pages[_topic_path(slugs[number])] = render_topic(title, sections[number])
-    if edition is not None:
-        pages[edition.path] = render_edition(title, edition)
     return pages
-
-
-def render_readme(existing: str | None, title: str, day: date, sections: Sequence[Section], max_papers: int) -> str:
-    """The README alone; see `render_archive`."""
-    return render_archive(existing, title, day, sections, max_papers)[README]
 
 
 def render_topic(title: str, section: Section) -> str:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from newsletter.model import Paper
-from newsletter.query import Node, Term, as_words, evaluate, positive_terms
+from newsletter.query import Node, Term, as_words, evaluate
 from newsletter.text import normalise
 
 _STEMMED = {"ti": "title", "abs": "abstract", "co": "comment", "jr": "journal_ref"}
@@ -62,11 +62,6 @@ class Matcher:
     def bitmap(self, tree: Node) -> int:
         """The papers that answer a query: bit n stands for paper n."""
         return evaluate(tree, self._answer, self._everything)
-
-    def reasons(self, tree: Node, position: int) -> tuple[str, ...]:
-        """The words of a query that one paper answers, as they were written."""
-        found = (term for term in positive_terms(tree) if self._answer(term) >> position & 1)
-        return tuple(dict.fromkeys(term.spelled or term.words for term in found))
 
     def _texts(self) -> Iterator[tuple[int, str, str, str, str]]:
         for number, paper in enumerate(self.papers):

@@ -88,10 +88,11 @@ def name_query(name: str) -> Node:
     """The query that a bare name stands for: the name as one phrase, in title or abstract.
 
     Raises:
-        QueryError: the name has no letter and no digit, or a wildcard.
+        QueryError: the name has no letter and no digit.
 
     """
-    return _phrase(name, "", name, 0)
+    # In a name such as "A* Search" the sign is none of the language's.
+    return _phrase(_WILDCARD.sub(" ", name), "", name, 0)
 
 
 def read_category(text: str) -> str:

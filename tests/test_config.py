@@ -131,6 +131,7 @@ def test_local_domains_may_have_readers(file: Path) -> None:
         (SENDER + "publish_at = '7:00'", "newsletter.publish_at", "00:00 to 23:59"),
         (SENDER + "publish_until = '07:00'", "newsletter.publish_until", "later than publish_at"),
         (SENDER + "base_url = 'http://example.org'", "newsletter.base_url", "https://"),
+        (SENDER + "base_url = 'ftp://example.org'", "newsletter.base_url", "https://"),
         (SENDER + "language = 'xx'", "newsletter.language", "expected 'en'"),
         (SENDER + "database = ''", "newsletter.database", "a path"),
         (SENDER + "database = '~nobody-of-this-name/x'", "newsletter.database", "home folder"),

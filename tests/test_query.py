@@ -133,6 +133,7 @@ def test_the_deepest_nesting_parses() -> None:
 
 def test_a_name_is_one_phrase_whatever_it_holds() -> None:
     assert name_query("AND: Logic (gates)") == phrase("and logic gates")
+    assert name_query("A* Search, why?") == phrase("a search why")
 
 
 @pytest.mark.parametrize(

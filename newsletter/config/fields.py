@@ -108,6 +108,7 @@ def _secret(value: Any, info: ValidationInfo) -> "SecretSource | None":
 Line = Annotated[str, AfterValidator(_one_line)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Url = Annotated[str, AfterValidator(_url)]
+UrlOrNone = Annotated[str, AfterValidator(lambda value: _url(value) if value else "")]
 Clock = Annotated[time, BeforeValidator(_clock)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Domain = Annotated[str, AfterValidator(_domain)]

@@ -18,6 +18,7 @@ from newsletter.config.fields import (
     Section,
     TopicName,
     Url,
+    UrlOrNone,
     Zone,
     at,
     host_of,
@@ -33,7 +34,7 @@ class NewsletterSection(Section):
 
     name: Annotated[Line, Field(min_length=1, max_length=100)] = "Daily Papers"
     sender: Line
-    base_url: Literal[""] | Url = ""
+    base_url: UrlOrNone = ""
     timezone: Zone = ZoneInfo("UTC")
     database: FilePath = Path("subscribers.db")
     publish_at: Clock = time(7)

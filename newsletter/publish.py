@@ -216,13 +216,9 @@ def _select(
         return None, settle(app, day)
     harvest = fetch(app, day, fetched)
     if harvest.state is HarvestState.FAILED:
-        failures.append(_fetch_failure(harvest))
+        failures.append(SourceError(f"nothing was fetched: {harvest.reason}"))
         return harvest, queue_only(app, day)
     return harvest, _attempt(lambda: settle(app, day), failures) or Decision(None, (), 0)
-
-
-def _fetch_failure(harvest: HarvestRecord) -> SourceError:
-    return SourceError(f"nothing was fetched: {harvest.reason}")
 
 
 def _deliver_or_leave(app: App, work: Callable[[Work], Work]) -> Tally:
@@ -238,6 +234,6 @@ def _attempt(stage: Callable[[], _Result], failures: list[RunError]) -> _Result 
     try:
         return stage()
     except RunError as error:
-        log.error("%s", error)
+        log.info("failed: %s", error)  # whoever called tells it to the operator
         failures.append(error)
         return None

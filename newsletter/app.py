@@ -97,7 +97,10 @@ class App:
         """What makes mails."""
         newsletter = self.config.newsletter
         local, _, _ = newsletter.sender_address.partition("@")
-        owner = split_mailbox(newsletter.operator, newsletter.local_domains)[1] if newsletter.operator else ""
+        reply_to, (_, owner) = (
+            split_mailbox(text, newsletter.local_domains) if text else ("", "")
+            for text in (newsletter.reply_to, newsletter.operator)
+        )
         return Composer(
             self.storage,
             Brand(newsletter.name, newsletter.postal_address, newsletter.language),
@@ -106,7 +109,7 @@ class App:
                 newsletter.sender_name,
                 newsletter.sender_address,
                 f"{local}.{newsletter.domain}",
-                newsletter.reply_to,
+                reply_to,
                 owner,
             ),
             base_url=newsletter.base_url,

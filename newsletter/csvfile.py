@@ -1,6 +1,7 @@
 """CSV files as people send them: read record by record, so that one that is broken costs one line."""
 
 import csv
+import difflib
 import io
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -84,6 +85,9 @@ def _header(cells: Sequence[str], columns: Sequence[str]) -> list[str]:
         raise UsageError("line 1: the file is not UTF-8")
     if twice := [name for name in columns if names.count(name) > 1]:
         raise UsageError(f"line 1: the header has two columns named {twice[0]}")
+    for name in names:
+        if name not in columns and (near := difflib.get_close_matches(name, columns, 1, 0.8)) and near[0] not in names:
+            raise UsageError(f"line 1: the header has a column named {name}; did you mean {near[0]}?")
     if columns[0] not in names:
         raise UsageError(f"line 1: the header has no column named {columns[0]} (columns are parted by commas)")
     return names

@@ -220,7 +220,8 @@ class Run:
     def _count(self) -> None:
         """Count and log what has just been committed."""
         for ending in self._unrecorded:
-            self.tally.add(ending.status)
+            if ending.status is not DeliveryStatus.QUEUED:  # which has not ended
+                self.tally.add(ending.status)
             reply = _ADDRESS.sub("…", ending.reply)
             log.info("delivery=%d status=%s reply=%s", ending.delivery_id, ending.status, reply)
             if ending.status in (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.DEFERRED):

@@ -149,7 +149,11 @@ def _edition_page(app: App, day: date) -> EditionPage:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `publish` came to. `harvest` is None if the date had its edition already and nothing was fetched."""
+    """What `publish` came to.
+
+    `harvest` is None if the date had its edition already and nothing was fetched, `archived` if there is no edition yet
+    or the archive failed.
+    """
 
     day: date
     harvest: HarvestRecord | None
@@ -179,8 +183,11 @@ def publish(
     with publishing(app):
         check_date(app, day)
         harvest, decision = _select(app, day, fetched, failures)
-        tally = _attempt(lambda: _deliver_or_leave(app, work), failures) or Tally()
-        archived = _attempt(lambda: archive(app), failures)
+        tally = _attempt(lambda: _deliver_or_leave(app, work), failures) or Tally(
+            held_back="it could not be handed over"
+        )
+        begun = app.storage.editions.newest() is not None
+        archived = _attempt(lambda: archive(app), failures) if begun else None
     return Report(day, harvest, decision, tally, archived, tuple(failures))
 
 

@@ -68,6 +68,8 @@ def days(app: App, limit: int) -> list[Day]:
 def explain(harvest: HarvestRecord) -> str:
     """Why a fetch made no edition, in words for a person."""
     match harvest.state:
+        case HarvestState.FRESH | HarvestState.SAME | HarvestState.PARTIAL if not harvest.settled:
+            return f"fetched, and nothing decided yet: {harvest.reason}"
         case HarvestState.FAILED:
             return f"the fetch failed: {harvest.reason}"
         case HarvestState.PARTIAL:
@@ -86,6 +88,10 @@ def _remarks(app: App, last: HarvestRecord | None) -> list[str]:
     ]
     if last is not None and last.state in (HarvestState.FAILED, HarvestState.PARTIAL):
         remarks.append(f"the last fetch ({last.date}) {last.state}: {last.reason}")
+    if last is not None and last.state is not HarvestState.FAILED and not last.settled:
+        remarks.append(
+            f"what was fetched for {last.date} is not decided on yet; `newsletter publish` goes on from there"
+        )
     if last is not None and last.received and last.dropped * 20 > last.received:
         remarks.append(
             f"{last.dropped} of {last.received} papers that arXiv answered do not match here; its search may be ill"

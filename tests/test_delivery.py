@@ -141,6 +141,45 @@ def test_names_beyond_ascii(tmp_path: Path, server: SmtpStandIn, time: Time) -> 
     assert mail["Subject"].startswith(name)
 
 
+def test_the_other_addresses_beyond_ascii(tmp_path: Path, server: SmtpStandIn, time: Time) -> None:
+    newsletter = {"reply_to": "Té Äm <team@example.org>", "operator": "Öp <op@exämple.org>"}
+    section = {"host": server.host, "port": server.port}
+    app = make_app(tmp_path, time=time, newsletter=newsletter, delivery={"transport": "smtp"}, smtp=section)
+    queue(app, "reader@example.org")
+    deliver(app)
+    ((_, raw),) = server.received
+    assert raw.isascii()
+    assert message(raw)["Reply-To"].addresses[0].display_name == "Té Äm"
+    assert message(raw)["List-Owner"] == "<mailto:op@xn--exmple-cua.org>"
+    app.close()
+
+
+def test_a_server_that_repeats_our_password_is_not_quoted(tmp_path: Path, time: Time) -> None:
+    hostile = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = hostile.accept()
+        with connection, connection.makefile("rb") as lines:
+            connection.sendall(b"220 here\r\n")
+            for line in lines:
+                greeting = line.upper().startswith(b"EHLO")
+                connection.sendall(b"250-here\r\n250 AUTH PLAIN\r\n" if greeting else b"535 bad hunter2secret\r\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    (tmp_path / "secret").write_text("hunter2secret")
+    section = {"host": "127.0.0.1", "port": hostile.getsockname()[1], "connections": 1}
+    login = {"username": "ali", "password": {"file": "secret"}}
+    app = make_app(tmp_path, time=time, delivery={"transport": "smtp"}, smtp={**section, **login})
+    queue(app, "reader@example.org")
+    with pytest.raises(TransportError, match="535 bad …") as caught:
+        deliver(app)
+    assert "hunter2" not in str(caught.value) + next(app.storage.deliveries.all(None, 1)).reply
+    app.close()
+    thread.join()
+    hostile.close()
+
+
 def test_a_local_part_beyond_ascii_needs_smtputf8(tmp_path: Path, time: Time) -> None:
     with SmtpStandIn(smtputf8=False) as server:
         app = smtp_app(tmp_path, server, time)
@@ -290,7 +329,7 @@ def test_tls_as_configured(tmp_path: Path, time: Time, served: str, wanted: str)
 
 
 def test_without_starttls_nothing_is_sent(tmp_path: Path, time: Time) -> None:
-    with secure(tmp_path, time, "none", "starttls") as (app, server), pytest.raises(TransportError, match="starttls"):
+    with secure(tmp_path, time, "none", "starttls") as (app, server), pytest.raises(TransportError, match="STARTTLS"):
         deliver(app)
     assert server.received == []
 

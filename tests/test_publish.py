@@ -457,6 +457,9 @@ def test_a_broken_template_writes_nothing_and_loses_nothing(
     failed = publish(app, app.today())
     assert "digest/body.html" in str(failed.failures[0])
     assert app.storage.editions.newest() is None
+    assert "nothing decided yet" in days(app, 1)[0].reason  # and not: nothing to announce
+    assert any("not decided on yet" in remark for remark in report(app).remarks)
+    assert not (tmp_path / "archive").exists()
     app.close()
     broken.unlink()
     app = make_app(tmp_path, api_url=arxiv.url, time=time)

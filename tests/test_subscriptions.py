@@ -423,6 +423,15 @@ def test_a_hundred_thousand_addresses(tmp_path: Path) -> None:
     assert int(megabytes) < 150
 
 
+def test_a_slip_in_the_header_does_not_subscribe_to_everything(app: App) -> None:
+    with pytest.raises(UsageError, match="did you mean topics"):
+        list(app.subscriptions.import_csv(["email,topic\n"], confirmed=True, today=app.today(), now=app.now()))
+    lines = ["email,name\n", "ann@example.org,Ann\n"]  # what others' exports hold besides
+    assert [
+        step.added for step in app.subscriptions.import_csv(lines, confirmed=True, today=app.today(), now=app.now())
+    ]
+
+
 def test_no_more_queries_than_are_fetched(tmp_path: Path) -> None:
     app = make_app(tmp_path, arxiv={"max_queries": 2})
     subscribe(app, ANN, queries=["ti:one", "ti:two"])

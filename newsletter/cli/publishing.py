@@ -117,7 +117,7 @@ def describe(report: verbs.Report, *, dry_run: bool) -> list[str]:
 def _describe_tally(tally: Tally) -> str:
     words = [f"{tally[status]} {status}" for status in DeliveryStatus if tally[status]]
     held = f"; the rest waits: {tally.held_back}" if tally.held_back else ""
-    return f"Mail: {', '.join(words) or 'nothing was due'}{held}."
+    return f"Mail: {', '.join(words) or ('nothing was sent' if held else 'nothing was due')}{held}."
 
 
 def _describe_archive(outcome: Outcome) -> str:

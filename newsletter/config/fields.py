@@ -98,7 +98,7 @@ def _secret(value: Any, info: ValidationInfo) -> "SecretSource | None":
     match value:
         case None | SecretSource():
             return value
-        case {"env": str(name), **rest} if not rest:
+        case {"env": str(name), **rest} if not rest and name.isidentifier():
             return SecretSource(env=name)
         case {"file": str(name), **rest} if not rest:
             return SecretSource(file=_path(name, info))

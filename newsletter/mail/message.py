@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from urllib.parse import quote
 
 from newsletter.addresses import wire_address
 from newsletter.text import INVISIBLE, LINE_ENDS
@@ -28,8 +29,8 @@ class Letterhead:
     sender_name: str
     sender_address: str
     list_id: str  # label.domain, stable for ever (RFC 2919)
-    reply_to: str = ""
-    owner: str = ""
+    reply_to: tuple[str, str] = ("", "")  # name and address
+    owner: str = ""  # an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ def compose(letterhead: Letterhead, address: Address, subject: str, text: bytes,
 def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable[str]:
     yield f"From: {_mailbox(letterhead.sender_name, wire_address(letterhead.sender_address), len('From: '))}"
     yield f"To: {wire_address(address.recipient)}"
-    if letterhead.reply_to:
-        yield f"Reply-To: {letterhead.reply_to}"
+    reply_name, reply_address = letterhead.reply_to
+    if reply_address:
+        yield f"Reply-To: {_mailbox(reply_name, wire_address(reply_address), len('Reply-To: '))}"
     yield f"Subject: {unstructured(subject, len('Subject: '))}"
     yield f"Date: {format_datetime(address.date)}"
     yield f"Message-ID: <{address.message_id}>"
@@ -80,7 +82,7 @@ def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable
         if address.unsubscribe[0].startswith("https:"):
             yield "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
     if letterhead.owner:
-        yield f"List-Owner: <mailto:{letterhead.owner}>"
+        yield f"List-Owner: <mailto:{quote(wire_address(letterhead.owner), safe='@+')}>"
     yield "List-Post: NO"
     yield "Auto-Submitted: auto-generated"
     yield "Precedence: bulk"

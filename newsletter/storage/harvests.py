@@ -24,6 +24,7 @@ class HarvestRecord:
     received: int
     outside: int
     dropped: int
+    settled: bool = False  # selection has decided on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +141,5 @@ def _to_record(row: Row) -> HarvestRecord:
         received=row["received"],
         outside=row["outside"],
         dropped=row["dropped"],
+        settled=row["settled"] is not None,
     )

@@ -4,6 +4,7 @@ import re
 import smtplib
 import socket
 import ssl
+from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -161,6 +162,13 @@ class SmtpTransport:
             raise self._explained(error, place) from error
         return smtp
 
+    def _without_secret(self, text: str) -> str:
+        """What a server says, lest it repeats our password, as it came or in base64."""
+        password = self._server.password
+        for secret in (password, b64encode(password.encode()).decode("ascii")) if password else ():
+            text = text.replace(secret, "…")
+        return text
+
     def _session(self) -> smtplib.SMTP:
         """A session that is not connected yet, so that `abort` can reach it while it is."""
         server, name = self._server, self._server.ehlo_name or None
@@ -189,10 +197,10 @@ class SmtpTransport:
         server = self._server
         match error:
             case smtplib.SMTPAuthenticationError():
-                answer = f"{error.smtp_code} {_text(error.smtp_error)}"
+                answer = f"{error.smtp_code} {self._without_secret(_text(error.smtp_error))}"
                 return TransportError(f"{server.host} refuses the login of {server.username}: {answer}")
             case smtplib.SMTPNotSupportedError():
-                return TransportError(f"{place}: {error} ([smtp] security = {server.security!r} is never given up)")
+                return TransportError(f"{place}: {error} ([smtp] security and login are never given up)")
             case smtplib.SMTPResponseException():
                 return TransportError(f"{place}: no connection: {error.smtp_code} {_text(error.smtp_error)}")
             case ssl.SSLError():

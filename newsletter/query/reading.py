@@ -1,23 +1,12 @@
-"""The query language: arXiv's fields and operators, parsed once, written for arXiv and planned for here.
+"""From text to tree; what does not parse is refused at its character."""
 
-::
-
-    query   := name | level                  a name: words with no field, quote or operator; one phrase
-    level   := [ANDNOT] operand ((AND | ANDNOT) operand)*  |  operand (OR operand)*
-    operand := [field:] ( word | "phrase" | (level) )  |  word word…
-
-Fields are those of the arXiv API User's Manual, §5.1: ti au abs co jr cat rn id all. A phrase with no field is looked
-for in title or abstract. AND and OR beside each other at one level are refused: arXiv declares no precedence.
-"""
-
-import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from newsletter.errors import QueryError
 from newsletter.model import parse_identifier
+from newsletter.query.tree import And, Node, Or, Term, combine, negate, positive_terms
 from newsletter.text import fold, normalise
 
 FIELDS = ("ti", "au", "abs", "co", "jr", "cat", "rn", "id", "all")
@@ -32,39 +21,6 @@ _NOT_WORDS = re.compile(r"[\W_]+")
 _CATEGORY = re.compile(r"([a-z]+(?:-[a-z]+)?)(?:\.([a-z]+(?:-[a-z]+)*))?([.-]?\*)?", re.I)
 # Archives whose papers all stand in one of their subject classes: alone, these match nothing (category taxonomy).
 _DIVIDED = frozenset(("cs", "econ", "eess", "math", "nlin", "physics", "q-bio", "q-fin", "stat"))
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One thing asked: `words` (normalised) in `field`. `spelled` is how the user wrote it, folded."""
-
-    field: str
-    words: str
-    spelled: str = dataclasses.field(compare=False, default="")
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """All but `item`."""
-
-    item: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """All of `items`; two or more, none of them an And."""
-
-    items: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """Any of `items`; two or more, none of them an Or."""
-
-    items: tuple["Node", ...]
-
-
-Node = Term | Not | And | Or
 
 
 def parse(query: str) -> Node:
@@ -118,70 +74,8 @@ def as_words(text: str) -> str:
     return _NOT_WORDS.sub(" ", normalise(text)).strip()
 
 
-def write(tree: Node) -> str:
-    """Write a tree in our language; `parse` reads it back to an equal tree."""
-    return _write(tree, _write_term, _exclude)
-
-
-def normal_form(tree: Node) -> str:
-    """One text for all queries that differ in case, accents, TeX, hyphens, repetition or order only."""
-    return write(_sorted(tree))
-
-
-def write_search_query(tree: Node) -> str:
-    """Write a tree as arXiv's ``search_query``, before URL encoding; parenthesised wherever grouping could matter."""
-    return _write(tree, _write_arxiv_term, _exclude_for_arxiv)
-
-
-def terms(tree: Node) -> Iterator[Term]:
-    """All terms of a tree, left to right."""
-    match tree:
-        case Term():
-            yield tree
-        case Not(item):
-            yield from terms(item)
-        case And(items) | Or(items):
-            for item in items:
-                yield from terms(item)
-
-
-def positive_terms(tree: Node, *, positive: bool = True) -> Iterator[Term]:
-    """The terms that make a paper match, not those that keep it out."""
-    match tree:
-        case Term():
-            if positive:
-                yield tree
-        case Not(item):
-            yield from positive_terms(item, positive=not positive)
-        case And(items) | Or(items):
-            for item in items:
-                yield from positive_terms(item, positive=positive)
-
-
-def evaluate(tree: Node, answer: Callable[[Term], int], everything: int) -> int:
-    """Run AND, OR and ANDNOT over bitmaps: bit n says whether candidate n answers a term."""
-    match tree:
-        case Term():
-            return answer(tree)
-        case Not(item):
-            return everything & ~evaluate(item, answer, everything)
-        case And(items):
-            result = everything
-            for item in items:
-                result &= evaluate(item, answer, everything)
-            return result
-        case Or(items):
-            result = 0
-            for item in items:
-                result |= evaluate(item, answer, everything)
-            return result
-
-
 def _has_positive(tree: Node, *, positive: bool) -> bool:
     return next(positive_terms(tree, positive=positive), None) is not None
-
-
-# ---------------------------------------------------------------- reading
 
 
 class _Token(NamedTuple):
@@ -340,79 +234,9 @@ def _exact_term(text: str, field: str, query: str, position: int) -> Term:
 
 
 def _join(operators: Sequence[str], operands: Sequence[Node]) -> Node:
-    nodes = [_negate(node) if op == "ANDNOT" else node for op, node in zip(operators, operands, strict=True)]
-    return _combine(Or if "OR" in operators else And, nodes)
-
-
-def _combine(kind: type[And] | type[Or], nodes: Iterable[Node]) -> Node:
-    flat: dict[Node, None] = {}
-    for node in nodes:
-        flat.update(dict.fromkeys(node.items if isinstance(node, kind) else (node,)))
-    items = list(flat)
-    if kind is And:  # what is wanted stands before what is excluded, as it is written
-        items.sort(key=lambda node: isinstance(node, Not))
-    return kind(tuple(items)) if len(items) > 1 else items[0]
-
-
-def _negate(node: Node) -> Node:
-    return node.item if isinstance(node, Not) else Not(node)
+    nodes = [negate(node) if op == "ANDNOT" else node for op, node in zip(operators, operands, strict=True)]
+    return combine(Or if "OR" in operators else And, nodes)
 
 
 def _spell(operators: Sequence[str], spans: Sequence[str]) -> str:
     return " ".join(f"{op} {span}".strip() for op, span in zip(operators, spans, strict=True))
-
-
-# ---------------------------------------------------------------- writing
-
-
-def _write(tree: Node, write_term: Callable[[Term], str], exclude: Callable[[list[str], list[str]], str]) -> str:
-    def inner(node: Node) -> str:
-        text = outer(node)
-        return text if isinstance(node, Term) else f"({text})"
-
-    def outer(node: Node) -> str:
-        match node:
-            case Term():
-                return write_term(node)
-            case Not(item):
-                return f"ANDNOT {inner(item)}"
-            case Or(items):
-                return " OR ".join(map(inner, items))
-            case And(items):
-                wanted = [inner(item) for item in items if not isinstance(item, Not)]
-                return exclude(wanted, [inner(item.item) for item in items if isinstance(item, Not)])
-
-    return outer(tree)
-
-
-def _exclude(wanted: list[str], unwanted: list[str]) -> str:
-    return " ".join([" AND ".join(wanted), *(f"ANDNOT {item}" for item in unwanted)]).strip()
-
-
-def _exclude_for_arxiv(wanted: list[str], unwanted: list[str]) -> str:
-    # One ANDNOT between two operands: then nothing hangs on how arXiv groups them.
-    if unwanted and len(wanted) > 1:
-        wanted = [f"({' AND '.join(wanted)})"]
-    return _exclude(wanted, [f"({' OR '.join(unwanted)})"] if len(unwanted) > 1 else unwanted)
-
-
-def _write_term(term: Term) -> str:
-    return f"{term.field}:{term.words}" if term.field in ("cat", "id") else f'{term.field}:"{term.words}"'
-
-
-def _write_arxiv_term(term: Term) -> str:
-    spelled = term.spelled or term.words
-    return f"{term.field}:{spelled}" if term.field in ("cat", "id") else f'{term.field}:"{spelled}"'
-
-
-def _sorted(tree: Node) -> Node:
-    match tree:
-        case Term():
-            return tree
-        case Not(item):
-            return _negate(_sorted(item))
-        case And(items) | Or(items):
-            node = _combine(type(tree), map(_sorted, items))
-            if isinstance(node, And | Or):
-                return type(node)(tuple(sorted(node.items, key=lambda item: (isinstance(item, Not), write(item)))))
-            return node

@@ -5,4 +5,4 @@ A *source* proposes *papers*; *history* keeps what has been announced; *selectio
 *transport* and keeps the ledger; the *archive* commits the edition to git.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -23,8 +23,10 @@ from newsletter.mail.transports.maildir import MaildirTransport
 from newsletter.rendering.digest import Brand
 from newsletter.sources import Source
 from newsletter.storage import Storage
+from newsletter.storage.database import BUSY_TIMEOUT
 from newsletter.storage.deliveries import Claim
 from newsletter.subscriptions import Subscriptions
+from newsletter.timetable import Hours
 
 
 def _utc_now() -> datetime:
@@ -41,6 +43,7 @@ class Outside:
     chance: Callable[[], float] = random.random
     token: Callable[[], str] = field(default=lambda: secrets.token_hex(8))
     tls: ssl.SSLContext | None = None  # None: the system's certificates
+    patience: float = BUSY_TIMEOUT  # seconds that another writer of the database is waited for
 
 
 class App:
@@ -54,9 +57,20 @@ class App:
         """This moment."""
         return self.outside.clock()
 
+    @property
+    def hours(self) -> Hours:
+        """When editions are begun."""
+        newsletter = self.config.newsletter
+        return Hours(newsletter.timezone, newsletter.publish_at, newsletter.publish_until)
+
     def today(self) -> date:
         """The date in the newsletter's time zone."""
-        return self.now().astimezone(self.config.newsletter.timezone).date()
+        return self.hours.today(self.now())
+
+    def lock_file(self, name: str) -> Path:
+        """The file, beside the database, under whose lock only one process does something."""
+        database = self.config.newsletter.database
+        return database.with_name(f"{database.name}.{name}")
 
     def close(self) -> None:
         """Close what was opened."""
@@ -66,7 +80,7 @@ class App:
     @cached_property
     def storage(self) -> Storage:
         """The database, with the operator's topics as the configuration has them now."""
-        storage = Storage(self.config.newsletter.database)
+        storage = Storage(self.config.newsletter.database, self.outside.patience)
         storage.topics.follow([(topic.name, topic.written) for topic in self.config.topics])
         self._token_key(storage)  # made now, outside of any transaction
         return storage

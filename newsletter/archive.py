@@ -8,14 +8,16 @@ import contextlib
 import operator
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from newsletter.errors import ArchiveError
-from newsletter.git import Git, clean_environment, without_password
+from newsletter.git import Git, clean_environment, marked, without_password
 
 _PUSHES = 5
 # What the server says if another push came first, or came at the same moment.
@@ -80,40 +82,54 @@ class Archive:
             ArchiveError: something is in the way; a commit that was made stays, and the next call goes on from there.
 
         """
-        git, prefix = self._repository()
-        if git.find("symbolic-ref", "-q", "HEAD") is None:
-            raise ArchiveError(
-                f"no branch is checked out in {git.folder}, where a commit could get lost: check one out"
-            )
-        try:
-            commit = self._commit(git, prefix, pages, message, same)
-            pushed = self._push and self._publish(git, {prefix / page.parts[0] for page in pages})
-        except OSError as error:
-            raise ArchiveError(f"the archive in {self.path} cannot be written: {error}") from error
-        return Outcome(commit and git("rev-parse", "HEAD"), pushed)  # a rebase has given it another name
+        self._make()
+        with marked(self.path / ".git", self._sleep) as held:
+            git, prefix = self._repository(held)
+            if git.find("symbolic-ref", "-q", "HEAD") is None:
+                raise ArchiveError(
+                    f"no branch is checked out in {git.folder}, where a commit could get lost: check one out"
+                )
+            try:
+                commit = self._commit(git, prefix, pages, message, same)
+                pushed = self._push and self._publish(git, {prefix / page.parts[0] for page in pages})
+            except OSError as error:
+                raise ArchiveError(f"the archive in {self.path} cannot be written: {error}") from error
+            return Outcome(commit and git("rev-parse", "HEAD"), pushed)  # a rebase has given it another name
 
-    def _repository(self) -> tuple[Git, PurePosixPath]:
-        """Git at the root of the repository, and where in it the archive lies."""
-        git = Git(self.path, self._environment)
+    def _make(self) -> None:
+        """Make a folder that is missing or empty a repository.
+
+        It comes into its place in one step: half of one would look damaged, or like a folder of the repository around.
+        """
+        unborn = self.path / ".git.new"
         try:
-            if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
-                self.path.mkdir(parents=True, exist_ok=True)
-                git("init", "--quiet")
+            if not self.path.exists():
+                self.path.mkdir(parents=True)
+            elif not self.path.is_dir():
+                raise ArchiveError(f"{self.path} is not a folder, so it cannot be the archive")
+            if unborn.exists():
+                shutil.rmtree(unborn)
+            if not any(self.path.iterdir()):
+                Git(self.path, self._environment)("init", "--quiet", str(unborn))
+                (unborn / ".git").rename(self.path / ".git")
+                unborn.rmdir()
         except OSError as error:
             raise ArchiveError(f"{self.path} cannot be made the archive: {error.strerror}") from error
-        if not self.path.is_dir():
-            raise ArchiveError(f"{self.path} is not a folder, so it cannot be the archive")
+
+    def _repository(self, held: int | None) -> tuple[Git, PurePosixPath]:
+        """Git at the root of the repository, and where in it the archive lies."""
+        git = Git(self.path, self._environment, held)
         if os.path.lexists(self.path / ".git"):
             # A damaged .git must not send us to a repository further up.
-            git = Git(self.path, {**self._environment, "GIT_CEILING_DIRECTORIES": str(self.path.parent)})
+            git = replace(git, environment={**self._environment, "GIT_CEILING_DIRECTORIES": str(self.path.parent)})
         found = git.ask("rev-parse", "--show-toplevel")
         if found.status:
             known = "not a git repository" in found.errors
             advice = "; run `git init` there, or name an empty folder in [archive] path" if known else ""
             raise ArchiveError(f"{self.path} is in no git work tree that can be used ({found.reason}){advice}")
         prefix = git("rev-parse", "--show-prefix")
-        git = Git(Path(found.text), git.environment)
-        return Git(git.folder, {**git.environment, **self._identity(git)}), PurePosixPath(prefix)
+        git = replace(git, folder=Path(found.text))
+        return replace(git, environment={**git.environment, **self._identity(git)}), PurePosixPath(prefix)
 
     def _identity(self, git: Git) -> dict[str, str]:
         """What git is to be told of us, where nobody told it who is committing; it shall not guess from the machine."""
@@ -163,7 +179,7 @@ class Archive:
         git("update-index", "-z", "--index-info", given=entries)
         git("update-ref", "-m", "commit: the archive", "HEAD", commit, head or "")
         git.ask("update-index", "-q", "--refresh")
-        git.ask("gc", "--auto", "--quiet")
+        replace(git, held=None).ask("gc", "--auto", "--quiet")  # it goes on in the background
         return commit
 
     def _publish(self, git: Git, ours: Iterable[PurePosixPath]) -> bool:
@@ -295,7 +311,7 @@ def _beside(git: Git, commit: str) -> Iterator[Git]:
         place = Path(folder, "tree")
         git("worktree", "add", "--quiet", "--detach", str(place), commit)
         try:
-            yield Git(place, git.environment)
+            yield replace(git, folder=place)
         finally:
             git.ask("worktree", "remove", "--force", str(place))
 

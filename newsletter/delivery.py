@@ -6,18 +6,18 @@ sent twice.
 """
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from newsletter.errors import NewsletterError, TransportError
+from newsletter.errors import NewsletterError, StorageError, TransportError
 from newsletter.mail.transports import Answer, Transport, Verdict
 from newsletter.model import DeliveryStatus
 from newsletter.storage import Storage
 from newsletter.storage.deliveries import Claim, Ending
+from newsletter.text import without_addresses
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,11 @@ MAX_UNKNOWNS = 5  # attempts without an answer, then a pause
 PAUSE_AFTER_UNKNOWNS = timedelta(hours=1)
 FIRST_PAUSE = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(hours=4)
+SPREAD = 0.25  # pauses are by as much longer or shorter
+CLOCK_SLACK = timedelta(minutes=1)  # clocks are corrected by less all the time
 STOP_PATIENCE = 8.0  # seconds that answers are awaited after we were told to stop
+RECORD_PAUSES = (0.0, 1.0, 5.0, 15.0, 30.0, 60.0, 60.0)  # seconds between tries to record the last answers
 IDLE_POLL = 5.0  # seconds between two looks at an empty queue
-
-_ADDRESS = re.compile(r"<?[^\s<>]+@[^\s<>]+>?")  # servers like to repeat whom they refuse; logs hold no addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Work:
     patience: float = STOP_PATIENCE
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[int], None] = lambda _done: None
+    pulse: Callable[[], None] = lambda: None  # called again and again while the run goes on, outside of transactions
 
 
 class Run:
@@ -85,22 +87,31 @@ class Run:
         self._idle: list[Transport] = []
         self._unrecorded: list[Ending] = []  # answers that are not committed yet
         self._trouble: TransportError | None = None
+        self._free_room: Callable[[], None] = lambda: None
+        self._seen: datetime | None = None  # the clock, when it was last looked at
         self.tally = Tally()
 
     def drain(self, *, stay: bool = False) -> Tally:
         """Send what is due; with `stay`, wait for what becomes due until told to stop.
 
         Raises:
+            StorageError: this is a copy of a database, which does not send; or it cannot be written.
             TransportError: nothing can be handed over. What was under way is queued again, nobody is marked.
 
         """
+        self._storage.instance.check()
         with self._storage.write():
             self._storage.deliveries.take_up_lost(self._work.clock())
         lines = [self._work.connect() for _ in range(self._work.connections)]
         self._idle = list(lines)
-        with ThreadPoolExecutor(len(lines), thread_name_prefix="smtp") as pool:
+        # Room is kept for the answers: one that cannot be recorded on a full disk is a mail that goes out twice.
+        with (
+            self._storage.reserve() as self._free_room,
+            ThreadPoolExecutor(len(lines), thread_name_prefix="smtp") as pool,
+        ):
             try:
                 while not self._over():
+                    self._work.pulse()
                     if not self._send_some(pool) and not self._flying:
                         if not stay:
                             break
@@ -120,11 +131,7 @@ class Run:
             try:
                 message = self._work.compose(claim)
             except NewsletterError:
-                now = self._work.clock()
-                rest = claims[number:]
-                self._unrecorded += [
-                    _ending(left, DeliveryStatus.QUEUED, now, "could not be composed") for left in rest
-                ]
+                self._give_back(claims[number:], "could not be composed")
                 raise
             if message is None:
                 now = self._work.clock()
@@ -139,6 +146,7 @@ class Run:
     def _record_and_claim(self) -> list[Claim]:
         self._collect()
         now = self._work.clock()
+        self._mind_the_clock(now)
         allowed = 0 if self._over() else self._allowance(now)
         if not self._unrecorded and not (allowed and self._storage.deliveries.is_due(now)):
             return []
@@ -148,7 +156,30 @@ class Run:
         self._count()
         for status, number in ended.items():
             self.tally.add(status, number)
+        if claims:
+            self._tell_instance(claims)
         return claims
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        """After the clock was set back, lest what waits does so for as long again."""
+        if self._seen is None or now < self._seen:
+            deferred_by = now + LONGEST_PAUSE * (1 + SPREAD) + CLOCK_SLACK
+            number = self._storage.deliveries.redate(now, now + CLOCK_SLACK, deferred_by)
+            if number:
+                log.warning("the clock was set back: deliveries=%d waited for a time to come and are due now", number)
+        self._seen = now
+
+    def _tell_instance(self, claims: Sequence[Claim]) -> None:
+        try:
+            self._storage.instance.follow()
+        except NewsletterError:
+            self._give_back(claims, "the database could not be marked as the one that sends")
+            raise
+
+    def _give_back(self, claims: Sequence[Claim], reason: str) -> None:
+        """Queue again what was claimed and not handed over."""
+        now = self._work.clock()
+        self._unrecorded += [_ending(claim, DeliveryStatus.QUEUED, now, reason) for claim in claims]
 
     def _allowance(self, now: datetime) -> int:
         """How many may be claimed: a free connection each, within the limits."""
@@ -215,14 +246,14 @@ class Run:
 
     def _retry_pause(self, claim: Claim) -> timedelta:
         growing = FIRST_PAUSE * (1 << min(claim.delivery.attempts, 10))
-        return min(growing, LONGEST_PAUSE) * (0.75 + self._work.chance() / 2)
+        return min(growing, LONGEST_PAUSE) * (1 + SPREAD * (2 * self._work.chance() - 1))
 
     def _count(self) -> None:
         """Count and log what has just been committed."""
         for ending in self._unrecorded:
             if ending.status is not DeliveryStatus.QUEUED:  # which has not ended
                 self.tally.add(ending.status)
-            reply = _ADDRESS.sub("…", ending.reply)
+            reply = without_addresses(ending.reply)
             log.info("delivery=%d status=%s reply=%s", ending.delivery_id, ending.status, reply)
             if ending.status in (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.DEFERRED):
                 self._work.progress(1)
@@ -241,13 +272,26 @@ class Run:
                 line.abort()
             wait(self._flying)
             self._collect()
-            if self._unrecorded:
-                with self._storage.write():
-                    self._storage.deliveries.record(self._unrecorded, self._work.clock())
-                self._count()
+            self._record_last()
         finally:
             for line in lines:
                 line.close()
+
+    def _record_last(self) -> None:
+        """Record what is left, again and again: an answer that is lost is a mail that goes out twice."""
+        for number, pause in enumerate((*RECORD_PAUSES, None)):
+            if not self._unrecorded:
+                return
+            try:
+                with self._storage.write():
+                    self._storage.deliveries.record(self._unrecorded, self._work.clock())
+                self._count()
+            except StorageError as error:
+                if pause is None or (number and self._work.stop.is_set()):  # told to stop, it tries once more
+                    raise
+                log.warning("not recorded yet: answers=%d reason=%s", len(self._unrecorded), error)
+                self._free_room()
+                self._rest(pause)
 
 
 def _ending(claim: Claim, status: DeliveryStatus, due: datetime, reply: str) -> Ending:

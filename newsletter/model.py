@@ -136,6 +136,34 @@ class Harvest:
         return {topic: account.error for topic, account in self.accounts.items() if account.error}
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The last try at a date's edition. `ended` is None while it runs, and if it was killed; `again` is when it is to
+    be tried again, None if nothing is left to do; `reason` says what was wrong."""
+
+    day: date
+    number: int  # of tries at that date so far
+    began: datetime
+    ended: datetime | None = None
+    again: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the program does again and again, and how that went last. `ended` is None while it is at work, and if it was
+    killed; `failures` counts those in a row, the first of them at `ill_since`."""
+
+    name: str
+    pid: int
+    began: datetime
+    seen: datetime  # the last sign of life
+    ended: datetime | None = None
+    failure: str = ""
+    failures: int = 0
+    ill_since: datetime | None = None
+
+
 class Status(StrEnum):
     """A subscriber's."""
 

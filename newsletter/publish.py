@@ -27,6 +27,7 @@ from newsletter.delivery import Pace, Run, Tally, Work
 from newsletter.digests import Digests
 from newsletter.errors import BusyError, RunError, SourceError, UsageError
 from newsletter.fetching import fetch
+from newsletter.journal import Pulse, at_work, describe, note
 from newsletter.locks import hold
 from newsletter.model import Announcement, HarvestState
 from newsletter.rendering.readme import (
@@ -41,6 +42,7 @@ from newsletter.rendering.readme import (
 from newsletter.settling import Decision, queue_only, settle
 from newsletter.storage.database import copy_database
 from newsletter.storage.harvests import HarvestRecord
+from newsletter.timetable import pause
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ _PAGES_CHECKED = 10  # newest edition pages that are written again, lest one was
 
 def publishing(app: App) -> AbstractContextManager[None]:
     """The lock under which editions are made, one process at a time. Raises `BusyError`."""
-    return hold(_beside(app, "publish"), "publishing")
+    return hold(app.lock_file("publish"), "publishing")
 
 
 def check_date(app: App, day: date) -> None:
@@ -61,7 +63,8 @@ def check_date(app: App, day: date) -> None:
         raise UsageError(f"--date {day} is no date of an edition (allowed: {_FIRST_DATE} to {_LAST_DATE})")
     if newest is not None and day < newest and not app.storage.editions.exists(day):
         raise UsageError(
-            f"--date {day}: there is a newer edition, {newest} (allowed: that date or later, or one of an edition)"
+            f"{day} is before the newest edition, {newest} (allowed: that date or later, or one of an edition; if"
+            f" {day} is today, the clock went back: `newsletter publish --date {newest}` finishes what is left)"
         )
 
 
@@ -88,7 +91,7 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
             kept[state] = Digests(app.storage)
         return kept[state]
 
-    with hold(_beside(app, "sender"), "sending"):
+    with hold(app.lock_file("sender"), "sending"), at_work(app, "deliver"):
         return Run(
             app.storage,
             work(
@@ -101,14 +104,10 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
                     chance=app.outside.chance,
                     connections=smtp.connections if by_smtp else 1,
                     pace=Pace(smtp.per_second, smtp.per_hour, smtp.per_day) if by_smtp else Pace(),
+                    pulse=Pulse(app, "deliver"),
                 )
             ),
         ).drain(stay=stay)
-
-
-def _beside(app: App, name: str) -> Path:
-    database = app.config.newsletter.database
-    return database.with_name(f"{database.name}.{name}")
 
 
 # ---------------------------------------------------------------- archive
@@ -116,6 +115,11 @@ def _beside(app: App, name: str) -> Path:
 
 def archive(app: App) -> Outcome:
     """Write README and edition pages and commit them, if more than the date changed. Raises `ArchiveError`."""
+    with at_work(app, "archive"):
+        return _archive(app)
+
+
+def _archive(app: App) -> Outcome:
     config = app.config
     repository = app.archive
     pages: dict[PurePosixPath, str] = {}
@@ -162,6 +166,13 @@ class Report:
     archived: Outcome | None
     failures: tuple[RunError, ...] = ()
 
+    @property
+    def left(self) -> str:
+        """Why it is worth trying again; empty if all is done."""
+        if self.failures:
+            return "; ".join(map(describe, self.failures))
+        return self.harvest.reason if self.harvest is not None and self.decision.edition is None else ""
+
 
 def publish(
     app: App,
@@ -169,26 +180,49 @@ def publish(
     *,
     fetched: Callable[[int, int], None] = lambda _done, _all: None,
     work: Callable[[Work], Work] = lambda work: work,
+    sending: bool = True,
 ) -> Report:
     """Make a date's edition and bring it out; run again, it finishes what was left and repeats nothing.
 
-    A stage that fails does not keep the later ones from what they can do; the report names the failures.
+    A stage that fails does not keep the later ones from what they can do; the report names the failures. Without
+    `sending`, what was queued is left to another process.
 
     Raises:
         UsageError: the date is before the newest edition's and has none itself.
         BusyError: another process is publishing.
+        StorageError: the database cannot be used, or is a copy of the one that is published from.
 
     """
-    failures: list[RunError] = []
     with publishing(app):
+        app.storage.instance.check()
         check_date(app, day)
-        harvest, decision = _select(app, day, fetched, failures)
-        tally = _attempt(lambda: _deliver_or_leave(app, work), failures) or Tally(
-            held_back="it could not be handed over"
-        )
-        begun = app.storage.editions.newest() is not None
-        archived = _attempt(lambda: archive(app), failures) if begun else None
+        with app.storage.write():
+            number = app.storage.attempts.begin(day, app.now())
+        try:
+            report = _bring_out(app, day, fetched, work if sending else None)
+        except Exception as error:
+            _conclude(app, day, number, describe(error))
+            raise
+        _conclude(app, day, number, report.left)
+    return report
+
+
+def _bring_out(app: App, day: date, fetched: Callable[[int, int], None], work: Callable[[Work], Work] | None) -> Report:
+    failures: list[RunError] = []
+    harvest, decision = _select(app, day, fetched, failures)
+    tally = Tally(held_back="the sender takes it from here")
+    if work is not None:
+        failed = Tally(held_back="it could not be handed over")
+        tally = _attempt(lambda: _deliver_or_leave(app, work), failures) or failed
+    begun = app.storage.editions.newest() is not None
+    archived = _attempt(lambda: archive(app), failures) if begun else None
     return Report(day, harvest, decision, tally, archived, tuple(failures))
+
+
+def _conclude(app: App, day: date, number: int, left: str) -> None:
+    """Record how a try ended; with something left to do, when the daemon is to try again."""
+    again = app.now() + pause(number, app.outside.chance()) if left else None
+    note(app, lambda storage, now: storage.attempts.end(day, now, again, left))
 
 
 def rehearse(
@@ -225,7 +259,12 @@ def _select(
     if harvest.state is HarvestState.FAILED:
         failures.append(SourceError(f"nothing was fetched: {harvest.reason}"))
         return harvest, queue_only(app, day)
-    return harvest, _attempt(lambda: settle(app, day), failures) or Decision(None, (), 0)
+    return harvest, _attempt(lambda: _settle(app, day), failures) or Decision(None, (), 0)
+
+
+def _settle(app: App, day: date) -> Decision:
+    with at_work(app, "select"):
+        return settle(app, day)
 
 
 def _deliver_or_leave(app: App, work: Callable[[Work], Work]) -> Tally:

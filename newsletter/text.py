@@ -46,6 +46,9 @@ _FOLDS = str.maketrans(
 #: C0 and C1 controls, and the characters that reorder what stands around them (UAX #9).
 INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 LINE_ENDS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+# Anything with an @ in it counts, but for git@HOST, which is nobody's.
+_LOCAL_PART = r"""(?:"[^"\r\n]{1,64}"|(?<![^\s<>(\[{"',;:=])[^\s<>(\[{"',;:=]+)"""
+_ADDRESS = re.compile(rf"""<?(?!git@){_LOCAL_PART}@[^\s<>)\]}}"',;]+>?""")
 
 
 @cache
@@ -152,6 +155,11 @@ def readable(tex: str) -> str:
     # The parser takes a step for each character: it reads the words that hold TeX, and nothing else.
     read = (_read_piece(piece) if is_tex else piece for is_tex, piece in _pieces(_PRICE.sub(r"\\$", text)))
     return " ".join(INVISIBLE.sub("", " ".join(read)).split())
+
+
+def without_addresses(text: str) -> str:
+    """The text with e-mail addresses left out: servers, git and errors repeat what they were given, logs hold none."""
+    return _ADDRESS.sub("…", text)
 
 
 def fold(text: str) -> str:

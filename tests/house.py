@@ -1,7 +1,7 @@
 """A newsletter in a temporary folder with a clock of its own: what most tests begin with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from newsletter import fetching
 from newsletter.app import App, Outside
 from newsletter.config import parse_table
+from newsletter.demo.library import FixedAnswers, Question
 from newsletter.model import DeliveryStatus, Frequency, Harvest, HarvestState, Paper, Status, TopicAccount
 from newsletter.settling import settle
 from newsletter.storage.harvests import HarvestRecord
@@ -35,14 +36,25 @@ class Time:
 
     def outside(self, **others: Any) -> Outside:
         numbers = count(1)
-        return Outside(
+        ours = Outside(
             clock=self.clock,
             wall=lambda: self.now.timestamp(),
             sleep=self.sleep,
             chance=lambda: 0.5,
             token=lambda: f"t{next(numbers):06}",
-            **others,
         )
+        return replace(ours, **others)
+
+
+class Library:
+    """What the stand-in answers; a test changes it between days."""
+
+    def __init__(self, time: Time) -> None:
+        self.answers: dict[str, list[Paper]] = {}
+        self.now = time.clock
+
+    def search(self, question: Question) -> Sequence[Paper]:
+        return FixedAnswers(self.answers, clock=self.now).search(question)
 
 
 def make_app(

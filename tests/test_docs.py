@@ -56,6 +56,10 @@ def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"`[^`]*`", "", document.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (document.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
+        place = document.parent / target if target else document
+        headings = re.findall(r"(?m)^#+ (.*)$", place.read_text(encoding="utf-8"))
+        assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, anchor
 
 
 def test_the_levels_in_the_design_are_those_that_are_held() -> None:

@@ -22,6 +22,15 @@ READERS = ["all@example.org", "graphs@example.org", "video@example.org"]
 KILLED, DONE = -9, 0
 UNHARMED = 1_000_000  # more effects than there are
 POINTS = 30  # processes that are killed, spread over all effects of a run; KILL_POINTS=500 tries each
+#: Points that are always among them, by the last effect that comes then.
+NAMED = {
+    "after the fetch": "INSERT INTO harvests",
+    "in the transaction": "INSERT INTO announcements",
+    "between two mails": "outbox/tmp/",
+    "before there is a repository": " init ",
+    "between README and commit": " commit-tree ",
+    "between commit and push": " push ",
+}
 
 
 @pytest.fixture
@@ -34,18 +43,24 @@ def arxiv() -> Iterator[ArxivStandIn]:
 
 @pytest.fixture
 def house(tmp_path: Path, arxiv: ArxivStandIn) -> Path:
-    (tmp_path / "house").mkdir()
-    app = open_house(tmp_path / "house", arxiv.url)
+    folder = tmp_path / "house"
+    folder.mkdir()
+    app = open_house(folder, arxiv.url)
     subscribe(app, "all@example.org")
     subscribe(app, "graphs@example.org", topics=[GRAPHS])
     subscribe(app, "video@example.org", topics=[VIDEO])
     app.close()
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", "remote.git"], cwd=folder, check=True)
+    # Every archive there is pushes to the repository beside it.
+    remote = '[remote "origin"]\nurl = ../remote.git\nfetch = +refs/heads/*:refs/remotes/origin/*\n'
+    (tmp_path / "gitconfig").write_text(f"{remote}[init]\ndefaultBranch = main\n")
     return tmp_path
 
 
 def publish_killed(house: Path, url: str, *numbers: int) -> dict[int, tuple[int, int]]:
     command = [sys.executable, str(Path(__file__).with_name("killing.py")), str(house), url, *map(str, numbers)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(house / "gitconfig")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     rows = (tuple(map(int, line.split())) for line in done.stdout.splitlines())
     return {number: (first, second) for number, first, second in rows}
 
@@ -72,32 +87,25 @@ def mails(folder: Path) -> Counter[tuple[str, str]]:
     return Counter((message["To"], message["Message-ID"]) for message in found)
 
 
-def effects(house: Path, url: str) -> int:
-    """How many effects a run has: the first number of them that it survives."""
-    low, high = 1, 1024
-    while low < high:
-        middle = (low + high) // 2
-        ((first, _),) = publish_killed(house, url, middle).values()
-        low, high = (middle + 1, high) if first == KILLED else (low, middle)
-    return low - 1
+def points(effects: list[str]) -> list[int]:
+    """Before which effects to kill: those with a name, and some of all."""
+    named = {max(number for number, effect in enumerate(effects, 1) if of in effect) for of in NAMED.values()}
+    points = int(os.environ.get("KILL_POINTS", POINTS))
+    return sorted(named | {1 + step * len(effects) // points for step in range(points)})
 
 
 def test_killed_anywhere(house: Path, arxiv: ArxivStandIn) -> None:
-    last = effects(house, arxiv.url)
-    assert last > 60
-    points = int(os.environ.get("KILL_POINTS", POINTS))
-    numbers = {1 + step * last // points for step in range(points)} - {
-        int(tried.name) for tried in house.glob("[0-9]*")
-    }
-    ends = publish_killed(house, arxiv.url, *sorted(numbers))
-    assert {number: end for number, end in ends.items() if end != (KILLED, DONE)} == {}
-    whole = house / str(UNHARMED)
     assert publish_killed(house, arxiv.url, UNHARMED) == {UNHARMED: (DONE, DONE)}
+    whole = house / str(UNHARMED)
     wanted, readme = announced(whole, arxiv.url), git(whole, "show", "HEAD:README.md")
+    numbers = points((whole / "effects").read_text().splitlines())
+    ends = publish_killed(house, arxiv.url, *numbers)
+    assert {number: end for number, end in ends.items() if end != (KILLED, DONE)} == {}
     for number in numbers:
         folder = house / str(number)
         assert announced(folder, arxiv.url) == wanted, number
         assert git(folder, "log", "--format=%s").splitlines() == ["Papers of 2026-01-06"], number
+        assert git(folder, "--git-dir=../remote.git", "rev-list", "main") == git(folder, "rev-list", "HEAD"), number
         assert git(folder, "show", "HEAD:README.md") == readme, number
         assert git(folder, "status", "--porcelain") == "", number
         copies = mails(folder)

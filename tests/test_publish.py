@@ -10,33 +10,21 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
-from house import Time, day, make_app, make_paper, subscribe
+from house import Library, Time, day, make_app, make_paper, subscribe
 
 from newsletter.app import App
 from newsletter.demo import faults
 from newsletter.demo.arxiv import ArxivStandIn
-from newsletter.demo.library import FixedAnswers
 from newsletter.demo.world import TOPICS, World
 from newsletter.errors import UsageError
 from newsletter.locks import hold
-from newsletter.model import DeliveryStatus, HarvestState, Kind, Paper
+from newsletter.model import DeliveryStatus, HarvestState, Kind
 from newsletter.publish import Report, publish, rehearse
 from newsletter.status import days, report
 from newsletter.storage import Storage
 
 GRAPHS = "Graph Neural Networks"
 VIDEO = "Video Anomaly Detection"
-
-
-class Library:
-    """What the stand-in answers; a test changes it between days."""
-
-    def __init__(self, time: Time) -> None:
-        self.answers: dict[str, list[Paper]] = {}
-        self.now = time.clock
-
-    def search(self, question: object) -> object:
-        return FixedAnswers(self.answers, clock=self.now).search(question)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -51,7 +39,7 @@ def library(time: Time) -> Library:
 
 @pytest.fixture
 def arxiv(library: Library) -> Iterator[ArxivStandIn]:
-    with ArxivStandIn(library) as server:  # type: ignore[arg-type]
+    with ArxivStandIn(library) as server:
         yield server
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from newsletter import __version__
-from newsletter.cli import demo, ledger, publishing, setup, subscribers, topics
+from newsletter.cli import demo, keeping, ledger, logs, publishing, running, setup, subscribers, topics
 from newsletter.cli.context import Context
 from newsletter.errors import NewsletterError, QueryError, UsageError
 
@@ -28,21 +28,29 @@ _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DE
 )
 @click.option("-v", "--verbose", count=True, help="Log what is done; twice for more.")
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only, and show no progress.")
+@click.option(
+    "--log-format",
+    type=click.Choice(sorted(logs.FORMATS)),
+    default="text",
+    envvar="NEWSLETTER_LOG_FORMAT",
+    show_default=True,
+    show_envvar=True,
+    help="How the log is written: a line an event, for people or as JSON.",
+)
 @click.pass_context
-def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: bool) -> None:
+def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: bool, log_format: str) -> None:
     """A newsletter of new arXiv papers: by keyword, by mail, with a README archive in git.
 
-    Begin with `newsletter init`, look at config.toml, add a subscriber, and run `newsletter publish` once a day.
+    Begin with `newsletter init`, look at config.toml, add a subscriber, and try `newsletter publish`; `newsletter run`
+    then does it every day.
     """
-    level = _LEVELS[-1 if quiet else min(verbose, 2)]
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # It logs addresses with their queries, and a reader's query is personal.
-    logging.getLogger("urllib3").setLevel(max(level, logging.INFO))
-    context.obj = Context(config_path, quiet=quiet)
+    verbosity = -1 if quiet else min(verbose, 2)
+    logs.configure(_LEVELS[verbosity], log_format)
+    context.obj = Context(config_path, verbosity=verbosity, log_format=log_format)
     context.call_on_close(context.obj.close)
 
 
-for module in (setup, publishing, topics, subscribers, ledger, demo):
+for module in (setup, publishing, running, topics, subscribers, ledger, keeping, demo):
     for command in module.COMMANDS:
         newsletter.add_command(command)
 

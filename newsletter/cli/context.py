@@ -1,8 +1,10 @@
 """What every command shares: the configuration, the app over it, and how things are shown."""
 
 import json
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -21,8 +23,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 class Context:
     """The command line's state: nothing is read or opened before a command needs it."""
 
-    def __init__(self, config_path: Path, *, quiet: bool) -> None:
-        self.config_path, self.quiet = config_path, quiet
+    def __init__(self, config_path: Path, *, verbosity: int = 0, log_format: str = "text") -> None:
+        self.config_path, self.verbosity, self.log_format = config_path, verbosity, log_format
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing but errors is wanted."""
+        return self.verbosity < 0
+
+    def program(self, *arguments: str) -> list[str]:
+        """The command that runs this very program, with the same configuration and the same log."""
+        flags = ["--quiet"] if self.quiet else ["--verbose"] * self.verbosity
+        shared = ["--config", str(self.config_path), "--log-format", self.log_format, *flags]
+        return [sys.executable, "-m", "newsletter", *shared, *arguments]
 
     @cached_property
     def app(self) -> App:
@@ -47,6 +60,19 @@ class Context:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(label, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, for as long as the block runs."""
+    stop = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    previous = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
 
 
 class DateType(click.ParamType[date]):

@@ -128,10 +128,25 @@ def status(context: Context, as_json: bool) -> None:
         sys.exit(1)
 
 
+def _show_daemon(report: standing.Report) -> None:
+    run, heart = report.jobs.get("run"), report.jobs.get("heartbeat")
+    if run is None:
+        return
+    if not report.running:
+        click.echo(f"daemon       not running; {'stopped' if run.ended else 'last seen'} {run.seen:%Y-%m-%d %H:%M} UTC")
+        return
+    ago = f", last beat {(report.now - heart.seen).total_seconds():.0f} s ago" if heart else ""
+    click.echo(f"daemon       process {run.pid} since {run.began:%Y-%m-%d %H:%M} UTC{ago}")
+    if report.turn is not None:
+        at = "now" if report.turn.at <= report.now else f"{report.turn.at:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"next         {at}, the edition of {report.turn.day}: {report.turn.why}")
+
+
 def _show_status(report: standing.Report) -> None:
     def counted(counts: Mapping[Status, int] | Mapping[DeliveryStatus, int]) -> str:
         return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
 
+    _show_daemon(report)
     click.echo(f"edition      {report.newest_edition or 'none yet'}")
     if report.last_fetch is None:
         click.echo("last fetch   never")

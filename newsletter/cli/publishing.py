@@ -1,7 +1,5 @@
 """`newsletter publish` and its stages, and `preview`."""
 
-import signal
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,7 +10,9 @@ import click
 
 from newsletter import publish as verbs
 from newsletter.archive import Outcome
-from newsletter.cli.context import Context, DateType
+from newsletter.cli.context import Context, DateType, stop_on_signal
+from newsletter.cli.logs import in_the_log
+from newsletter.daemon.supervisor import tie
 from newsletter.delivery import Tally, Work
 from newsletter.errors import SourceError
 from newsletter.fetching import fetch as fetch_verb
@@ -58,12 +58,23 @@ def fetch(context: Context) -> None:
 
 @click.command()
 @click.option("--wait", "stay", is_flag=True, help="Stay, and send what becomes due, until told to stop.")
+@click.option("--tied", is_flag=True, hidden=True, help="As a part of `newsletter run`: stay, and end with it.")
 @click.pass_obj
-def deliver(context: Context, stay: bool) -> None:
+def deliver(context: Context, stay: bool, tied: bool) -> None:
     """Deliver alone: send what is due now."""
+    if tied:
+        _deliver_tied(context)
+        return
     with ExitStack() as stack:
         tally = verbs.deliver(context.app, stay=stay, work=_watched(context, stack))
     click.echo(_describe_tally(tally))
+
+
+@in_the_log
+def _deliver_tied(context: Context) -> None:
+    tie()
+    with stop_on_signal() as stop:
+        verbs.deliver(context.app, stay=True, work=lambda work: replace(work, stop=stop))
 
 
 @click.command()
@@ -80,10 +91,10 @@ def archive(context: Context) -> None:
 @click.option("--topic", metavar="NAME", help="One topic only.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default=Path("preview.html"),
     show_default=True,
-    help="A file: .html, .txt, or .eml for the whole message.",
+    help="A file: .html, .txt, or .eml for the whole message; - for standard output.",
 )
 @click.pass_obj
 def preview(context: Context, subscriber: str | None, topic: str | None, output: Path) -> None:
@@ -91,8 +102,9 @@ def preview(context: Context, subscriber: str | None, topic: str | None, output:
     if subscriber and topic:
         raise click.UsageError("--subscriber or --topic, not both")
     mail = preview_verb(context.app, subscriber, topic)
-    output.write_bytes(mail.as_file(output.suffix))
-    click.echo(f"Wrote {output}: {mail.subject}")
+    with click.open_file(str(output), "wb") as file:
+        file.write(mail.as_file(output.suffix))
+    click.echo(f"Wrote {output}: {mail.subject}", err=str(output) == "-")
 
 
 def describe(report: verbs.Report, *, dry_run: bool) -> list[str]:
@@ -130,10 +142,7 @@ def _watched(context: Context, stack: ExitStack) -> Callable[[Work], Work]:
     """Add a progress bar and a clean end on SIGTERM to a delivery run, for as long as `stack` lives."""
 
     def add(work: Work) -> Work:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            previous = signal.signal(number, lambda *_: stop.set())
-            stack.callback(signal.signal, number, previous)
+        stop = stack.enter_context(stop_on_signal())
         show = stack.enter_context(context.progress("Sending", "mails"))
         due = context.app.storage.deliveries.number_due(context.app.now())
         done = 0

@@ -20,7 +20,10 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     if not value or not isinstance(value, (str, Path)):
         raise ValueError("expected a path")
     base: Path = (info.context or {}).get("base", Path())
-    return (base / home(Path(value))).resolve()
+    try:
+        return (base / home(Path(value))).resolve()
+    except (OSError, RuntimeError) as error:  # a link that leads to itself
+        raise ValueError(f"{value} leads nowhere: {error}") from error
 
 
 def home(path: Path) -> Path:

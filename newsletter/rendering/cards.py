@@ -77,7 +77,8 @@ def _pieces(environment: jinja2.Environment, name: str, cards: Sequence[Card], b
     """Render a whole mail, inline it, and cut it; nothing arXiv sends can guess the mark it is cut at."""
     cut = Markup(f"<!-- {secrets.token_hex(16)} -->")  # noqa: S704 - hexadecimal digits
     page = render(environment, name, cards=cards, cut=cut, **_slots(brand))
-    if name.endswith(".html"):
+    # One that is not whole is refused below, whatever premailer would make of it.
+    if name.endswith(".html") and page.count(cut) == len(cards) + 3:
         page = inline(page)
     pieces = page.replace(f"{cut}\n", cut).split(cut)
     if len(pieces) != len(cards) + 4:

@@ -1,7 +1,10 @@
 """The jinja2 environment: where templates lie, what they may use, and what is said when one is broken."""
 
+import os
 import textwrap
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +18,27 @@ from newsletter.resources import resource
 from newsletter.text import readable
 
 # What a template's own expressions and our filters fail with.
-_FAILURES = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_FAILURES = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 # Reading TeX costs more than all the rest of a card, and each text stands in both parts.
 _REMEMBERED = 8_192
+
+
+class _Folder(jinja2.FileSystemLoader):
+    """A folder of templates. One that may not be looked at is not taken for one that is not there."""
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        for folder in self.searchpath:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                Path(folder, template).stat()
+        return super().get_source(environment, template)
 
 
 def make_environment(override: Path | None = None, language: str = "en") -> jinja2.Environment:
@@ -29,10 +50,10 @@ def make_environment(override: Path | None = None, language: str = "en") -> jinj
         TemplateError: `override` is no folder, or our own templates are missing.
 
     """
-    if override is not None and not override.is_dir():
+    if override is not None and not os.path.isdir(override):  # noqa: PTH112 - a folder we may not look for is none
         raise TemplateError(f"{override} is not a folder of templates")
     ours = jinja2.FileSystemLoader(resource("templates"))
-    theirs = [jinja2.FileSystemLoader(override)] if override else []
+    theirs = [_Folder(override)] if override else []
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([*theirs, ours, jinja2.PrefixLoader({"original": ours})]),
         autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
@@ -74,6 +95,10 @@ def render(environment: jinja2.Environment, name: str, **values: object) -> str:
         raise TemplateError(f"{error.filename or error.name}, line {error.lineno}: {error.message}") from error
     except jinja2.TemplateNotFound as error:
         raise TemplateError(f"{error.name}: there is no such template (needed for {name})") from error
+    except OSError as error:
+        raise TemplateError(f"{error.filename or name}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{name}: it, or what it takes in, is not UTF-8: {error.reason}") from error
     except _FAILURES as error:
         raise TemplateError(f"{_place(environment, name, error)}: {error}") from error
 

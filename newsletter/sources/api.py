@@ -10,7 +10,7 @@ from newsletter.errors import SourceError
 from newsletter.model import Harvest, Paper, TopicAccount
 from newsletter.sources import Want
 from newsletter.sources.atom import Answer, parse_answer
-from newsletter.sources.gate import Gate
+from newsletter.sources.gate import Gate, GateError
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,8 @@ class ApiSource:
                 answer = parse_answer(self._get(search_query, start))
                 if not answer.entries and max(answer.total, known_total) > start:
                     raise SourceError(f"an empty page at {start}, though {answer.total} match")
+            except GateError:
+                raise
             except SourceError as error:
                 log.warning("asking again: start=%d attempt=%d reason=%s", start, attempt + 1, error)
                 failure = error

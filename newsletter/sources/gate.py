@@ -12,6 +12,10 @@ from newsletter.errors import SourceError
 _STAMP = struct.Struct("<d")
 
 
+class GateError(SourceError):
+    """The lock file cannot be used; asking again at once will not help."""
+
+
 class Gate:
     """A lock file that holds the time of the last request (arXiv API Terms of Use).
 
@@ -29,16 +33,14 @@ class Gate:
         The stamp is written before the request, lest a kill forget it, and after it, since an answer may be slow.
 
         Raises:
-            SourceError: the lock file cannot be written.
+            GateError: the lock file cannot be written.
 
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise SourceError(
-                f"{self._path}: the gate cannot be opened ({error.strerror}); [arxiv] gate names another place"
-            ) from error
+            raise self._unusable("opened", error) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             self._wait(handle)
@@ -59,4 +61,11 @@ class Gate:
                 self._sleep(self.interval)
 
     def _stamp(self, handle: int) -> None:
-        os.pwrite(handle, _STAMP.pack(self._clock()), 0)
+        try:
+            os.pwrite(handle, _STAMP.pack(self._clock()), 0)
+        except OSError as error:
+            raise self._unusable("written", error) from error
+
+    def _unusable(self, what: str, error: OSError) -> GateError:
+        reason = f"the gate cannot be {what} ({error.strerror}); [arxiv] gate names another place"
+        return GateError(f"{self._path}: {reason}")

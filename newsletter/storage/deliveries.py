@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from newsletter.model import Delivery, DeliveryStatus
 from newsletter.storage.database import Database, Row, from_date, to_date, to_moment, to_text
+from newsletter.storage.instance import Instance
 
 _BATCH = 5_000  # readers looked at in one query
 
@@ -56,8 +57,8 @@ class Ending:
 class Deliveries:
     """The table of deliveries."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, instance: Instance) -> None:
+        self._db, self._instance = database, instance
 
     def readers_due(self, newest: date | None, turn: date) -> Iterator[list[Reader]]:
         """Confirmed readers whose turn it is: daily ones who do not have the `newest` edition, weekly ones who did not
@@ -161,6 +162,17 @@ class Deliveries:
         )
         return cursor.rowcount
 
+    def redate(self, now: datetime, queued_by: datetime, deferred_by: datetime) -> int:
+        """Make due what waits for a moment later than these, which nobody set: the clock was set back since.
+
+        Writes, in a transaction of its own, only if there is anything. Returns how many there were.
+        """
+        limits = {"now": to_text(now), "queued": to_text(queued_by), "deferred": to_text(deferred_by)}
+        if self._db.row(f"SELECT 1 FROM {_WAITING} WHERE {_IS_MISDATED} LIMIT 1", limits) is None:
+            return 0
+        with self._db.write():
+            return self._db.execute(f"UPDATE {_WAITING} SET due = :now WHERE {_IS_MISDATED}", limits).rowcount
+
     def claim(self, now: datetime, limit: int) -> tuple[list[Claim], dict[DeliveryStatus, int]]:
         """Mark up to `limit` due deliveries *sending*, singles first; inside a write transaction.
 
@@ -182,6 +194,8 @@ class Deliveries:
                             (to_text(now), row["id"]),
                         )
                         claims.append(_to_claim(row))
+        if claims:
+            self._instance.count(len(claims))
         return claims, ended
 
     def _end_unwanted(self, row: Row, now: datetime) -> DeliveryStatus | None:
@@ -286,6 +300,10 @@ _LISTING = "SELECT d.*, s.email FROM deliveries AS d LEFT JOIN subscribers AS s 
 # The index holds just what waits, in order: without it each claim would sort the whole queue.
 _WAITING = "deliveries AS d INDEXED BY deliveries_due"
 _IS_WAITING = "d.status IN ('queued', 'deferred')"
+_IS_MISDATED = (
+    f"{_IS_WAITING} AND d.kind IN ('single', 'digest') AND d.due > :queued"
+    " AND (d.status = 'queued' OR d.due > :deferred)"
+)
 _CLAIM = f"""
 SELECT d.*, s.id AS reader_id, s.email, s.status AS subscriber_status, s.covered, s.frequency,
     EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed

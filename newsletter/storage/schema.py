@@ -10,7 +10,18 @@ migrations = Migrations("newsletter")
 @migrations()
 def m001_initial(db: Database) -> None:
     """Everything of the first release."""
-    for statement in _INITIAL.split(";\n"):
+    _execute(db, _INITIAL)
+
+
+@migrations()
+def m002_jobs(db: Database) -> None:
+    """What a daemon needs to go on where it was, and an operator to see how it goes."""
+    _execute(db, _JOBS)
+
+
+def _execute(db: Database, script: str) -> None:
+    # Not executescript: that would commit, and a migration is one transaction.
+    for statement in script.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
@@ -162,4 +173,26 @@ CREATE INDEX deliveries_sending ON deliveries (id) WHERE status = 'sending';
 CREATE INDEX deliveries_status ON deliveries (status);
 CREATE INDEX deliveries_subscriber ON deliveries (subscriber_id, upto);
 CREATE INDEX deliveries_tried ON deliveries (tried) WHERE tried IS NOT NULL;
+"""
+
+_JOBS = """
+CREATE TABLE attempts ( -- at a date's edition
+    date TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    began TEXT NOT NULL, -- the last one
+    ended TEXT,
+    again TEXT, -- when it is to be tried again; NULL: nothing is left to do
+    reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    name TEXT PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    began TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    ended TEXT,
+    failure TEXT NOT NULL,
+    failures INTEGER NOT NULL, -- in a row
+    ill_since TEXT
+) STRICT, WITHOUT ROWID;
 """

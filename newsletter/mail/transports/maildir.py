@@ -1,6 +1,9 @@
 """Mail as files: a Maildir instead of a server, for trying out."""
 
-import mailbox
+import os
+import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -13,22 +16,36 @@ class MaildirTransport:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._box: mailbox.Maildir | None = None
 
     def send(self, sender: str, recipient: str, message: bytes) -> Answer:
         """Write one file. Raises `TransportError` if the folder cannot be written."""
+        envelope = f"Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n".encode()
         try:
-            if self._box is None:
-                # Not left to the library: it takes a folder that it was killed in the middle of making for whole.
-                for part in ("tmp", "new", "cur"):
-                    (self._path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._box = mailbox.Maildir(self._path, create=False)
-            envelope = f"Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n".encode()
-            # The library turns CRLF into the platform's line ends.
-            key = self._box.add(envelope + message)
+            for part in ("tmp", "new", "cur"):
+                (self._path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+            name = self._file((envelope + message).replace(b"\r\n", os.linesep.encode()))
         except OSError as error:
             raise TransportError(f"{self._path}: cannot be written: {error.strerror}") from error
-        return Answer(Verdict.ACCEPTED, 250, f"filed as {key}")
+        return Answer(Verdict.ACCEPTED, 250, f"filed as {name}")
+
+    def _file(self, content: bytes) -> str:
+        """Write to tmp, then rename into new; returns the name.
+
+        Not left to Python's mailbox: on a full disk it leaves half a mail behind, and the disk is fuller still.
+        """
+        handle, name = tempfile.mkstemp(dir=self._path / "tmp", prefix=f"{secrets.token_hex(16)}.")
+        written = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            written.rename(self._path / "new" / written.name)
+        except BaseException:
+            with suppress(OSError):
+                written.unlink()
+            raise
+        return written.name
 
     def close(self) -> None:
         """Nothing to end."""

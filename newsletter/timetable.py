@@ -1,0 +1,75 @@
+"""When an edition is due: the newsletter's days as moments, and what follows from how the last try ended.
+
+Pure: the clock comes in. A date is a label in the newsletter's zone; every moment is in UTC.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from newsletter.model import Attempt
+
+FIRST_PAUSE = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """From when until when an edition may be begun, each day, in a zone."""
+
+    zone: ZoneInfo
+    opens: time
+    closes: time
+
+    def today(self, now: datetime) -> date:
+        """The date of a moment."""
+        return now.astimezone(self.zone).date()
+
+    def of(self, day: date) -> tuple[datetime, datetime]:
+        """The two moments of a date.
+
+        In the night that skips an hour a time that does not exist is as much later as the clock was put on; in the one
+        that repeats an hour the first of two is meant. The stretch between them is never shorter than on other days.
+        """
+        opens, closes = (datetime.combine(day, clock, self.zone).astimezone(UTC) for clock in (self.opens, self.closes))
+        length = datetime.combine(day, self.closes) - datetime.combine(day, self.opens)
+        return opens, max(closes, opens + length)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is next: the edition of `day`, at a moment that may have passed, and why then."""
+
+    day: date
+    at: datetime
+    why: str
+
+
+def next_turn(hours: Hours, now: datetime, newest: date | None, last: Attempt | None) -> Turn:
+    """When the daemon is to publish next, and for which date; `newest` is the date of the newest edition.
+
+    A date has its turn once its hours have begun, also late, after downtime. Without an edition it is tried again until
+    they are over; what comes later goes into the next date's edition. What a kill interrupted goes on at once, and an
+    edition that is there is finished whenever that can be.
+    """
+    today = hours.today(now)
+    opens, closes = hours.of(today)
+    there = newest is not None and newest >= today
+    if newest is not None and newest > today:
+        pass  # the clock was set back, or an edition dated ahead
+    elif last is None or last.day != today:
+        if not there and now < closes:
+            return Turn(today, opens, "its hours have begun" if now >= opens else "its hours begin then")
+    elif last.ended is None:
+        if there or now < closes:
+            return Turn(today, last.began, "the last try was interrupted")
+    elif last.again is not None and (there or max(now, last.again) < closes):
+        return Turn(today, last.again, f"again, since {last.reason}")
+    day = max(newest or today, today) + timedelta(days=1)
+    return Turn(day, hours.of(day)[0], f"{newest} has its edition" if there else f"the hours of {today} are over")
+
+
+def pause(number: int, chance: float) -> timedelta:
+    """How long to wait after so many tries: longer each time up to an hour, and spread by `chance` in [0, 1)."""
+    growing = FIRST_PAUSE * (1 << min(max(number - 1, 0), 10))
+    return min(growing, LONGEST_PAUSE) * (0.9 + chance / 5)

@@ -1,0 +1,101 @@
+"""Print, as SQL, a database in which something stands in every table; see README.md in this folder."""
+
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from house import Time, bring, make_app, make_paper, subscribe
+
+from newsletter.app import App
+from newsletter.delivery import Work
+from newsletter.demo.arxiv import ArxivStandIn
+from newsletter.demo.library import FixedAnswers
+from newsletter.mail.transports import Answer, Verdict
+from newsletter.model import DeliveryStatus, Frequency, Paper, Suppression
+from newsletter.publish import publish
+from newsletter.storage.deliveries import Ending
+
+GRAPHS, VIDEO, GONE = "Graph Neural Networks", "Video Anomaly Detection", "Speech Models"
+PAUSE = timedelta(minutes=5)
+
+
+class Post:
+    """Accepts everything, but for those whose address says otherwise."""
+
+    def send(self, _sender: str, recipient: str, _message: bytes) -> Answer:
+        if recipient.startswith("bounced"):
+            return Answer(Verdict.REFUSED, 550, "5.1.1 no such user")
+        if recipient.startswith(("deferred", "left")):
+            return Answer(Verdict.DEFERRED, 451, "4.3.0 later")
+        return Answer(Verdict.ACCEPTED, 250, "ok")
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def first_morning(app: App) -> None:
+    """An edition that is more than a topic's first may hold, and one answer of each kind."""
+    today: Any = {"today": app.today(), "now": app.now()}
+    names = ("sent", "deferred", "third", "bounced", "left")
+    subscribe(app, *(f"{name}@example.org" for name in names))
+    app.subscriptions.subscribe("new@example.org", [VIDEO], [], Frequency.DAILY, confirmed=False, **today)
+    subscribe(app, "weekly@example.org", topics=[GRAPHS, GONE], queries=["au:example", "ti:other"], frequency="weekly")
+    publish(app, app.today(), work=lambda work: replace(work, connect=Post))
+    app.subscriptions.unsubscribe("left@example.org", **today)
+    app.subscriptions.suppress("bounced@example.org", Suppression.BOUNCE, now=app.now())
+    app.subscriptions.suppress("never@example.org", Suppression.COMPLAINT, now=app.now())
+
+
+def second_morning(app: App) -> None:
+    """The sender is told to stop at once; one delivery is deferred, one was under way, and papers lie undecided."""
+    publish(app, app.today(), work=_stopped)
+    with app.storage.write():
+        (first, _), _ = app.storage.deliveries.claim(app.now(), 2)
+        later = Ending(first.delivery.id, DeliveryStatus.DEFERRED, app.now() + PAUSE, "451 4.3.0 later")
+        app.storage.deliveries.record([later], app.now())
+    bring(app, make_paper(4), make_paper(5))
+
+
+def _stopped(work: Work) -> Work:
+    stop = threading.Event()
+    stop.set()
+    return replace(work, connect=Post, stop=stop)
+
+
+def live(folder: Path) -> None:
+    """Two mornings of a newsletter in a folder."""
+    time, both = Time(), make_paper(2, f"{GRAPHS} for {VIDEO}")
+    revised = make_paper(1, version=2)
+    mornings: list[tuple[tuple[str, ...], dict[str, list[Paper]], Callable[[App], None]]] = [
+        ((GRAPHS, VIDEO, GONE), {GRAPHS: [make_paper(1), both, make_paper(9)], VIDEO: [both]}, first_morning),
+        ((GRAPHS, VIDEO), {GRAPHS: [make_paper(3), revised, both], VIDEO: [both]}, second_morning),
+    ]
+    for topics, answers, morning in mornings:
+        with ArxivStandIn(FixedAnswers(answers)) as arxiv:
+            app = make_app(folder, api_url=arxiv.url, topics=topics, time=time, digest={"backlog": 2})
+            morning(app)
+            app.close()
+        time.now += timedelta(days=1)
+
+
+def main() -> None:
+    """Live, and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        live(Path(folder))
+        app = make_app(Path(folder), topics=(GRAPHS, VIDEO))
+        print(*app.storage.database.tables.conn.iterdump(), sep="\n")  # noqa: T201 - what it is for
+        app.close()
+
+
+if __name__ == "__main__":
+    main()

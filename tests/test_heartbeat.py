@@ -1,0 +1,290 @@
+"""The heartbeat on real parts, but for time: what it begins when, and what becomes of a beat that fails."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import Library, Time, make_app, make_paper, subscribe
+
+from newsletter.app import App
+from newsletter.daemon.heartbeat import BEAT, Heartbeat
+from newsletter.demo import faults
+from newsletter.demo.arxiv import ArxivStandIn
+from newsletter.journal import at_work, note
+from newsletter.locks import hold
+from newsletter.model import DeliveryStatus
+from newsletter.publish import deliver, publishing
+from newsletter.status import days, report
+
+GRAPHS = "Graph Neural Networks"
+MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
+
+
+class House:
+    """A newsletter whose clock a test moves, and whose arXiv it fills."""
+
+    def __init__(self, folder: Path, url: str, library: Library, time: Time, **sections: Any) -> None:
+        self.time, self.library = time, library
+        self.app: App = make_app(folder, api_url=url, topics=(GRAPHS,), time=time, **sections)
+        self.heart = Heartbeat(self.app, rest=lambda _seconds: True)
+
+    def live(self, hours: float, every: timedelta = timedelta(minutes=5)) -> list[str]:
+        """Beat through some hours; returns the moments, in UTC, at which something was begun."""
+        began = []
+        until = self.time.now + timedelta(hours=hours)
+        while self.time.now < until:
+            before = self.app.storage.attempts.of(self.app.today())
+            self.heart.beat()
+            after = self.app.storage.attempts.of(self.app.today())
+            if after is not None and (before is None or after.number > before.number):
+                began.append(f"{self.time.now:%d %H:%M}")
+            self.time.now += every
+        return began
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time(MIDNIGHT)
+
+
+@pytest.fixture
+def library(time: Time) -> Library:
+    library = Library(time)
+    library.answers = {GRAPHS: [make_paper(1)]}
+    return library
+
+
+@pytest.fixture
+def arxiv(library: Library) -> Iterator[ArxivStandIn]:
+    with ArxivStandIn(library) as server:
+        yield server
+
+
+@pytest.fixture
+def house(tmp_path: Path, arxiv: ArxivStandIn, library: Library, time: Time) -> Iterator[House]:
+    house = House(tmp_path, arxiv.url, library, time)
+    yield house
+    house.app.close()
+
+
+def test_a_day_is_begun_once_when_its_hours_begin_and_sent_by_the_other_process(house: House) -> None:
+    subscribe(house.app, "reader@example.org")
+    assert house.live(24) == ["06 07:00"]
+    assert house.app.storage.editions.dates() == [MIDNIGHT.date()]
+    assert house.app.storage.deliveries.counts() == {DeliveryStatus.QUEUED: 1}
+    house.time.now = MIDNIGHT + timedelta(hours=8)
+    deliver(house.app)
+    assert house.app.storage.deliveries.counts() == {DeliveryStatus.SENT: 1}
+
+
+def test_without_news_it_asks_again_until_the_hours_are_over_and_begins_anew_the_day_after(house: House) -> None:
+    house.live(24)
+    began = house.live(24)
+    assert began[:4] == ["07 07:00", "07 07:10", "07 07:30", "07 08:10"]
+    assert len(began) == 15
+    assert began[-1] < "07 20:00"
+    assert len(house.app.storage.editions.dates()) == 1
+    assert house.live(8) == ["08 07:00", "08 07:10", "08 07:30"]
+
+
+def test_a_late_batch_goes_out_on_the_same_day(house: House) -> None:
+    house.live(24 + 12)
+    house.library.answers[GRAPHS] = [make_paper(2), make_paper(1)]
+    house.live(3)
+    assert [f"{day}" for day in house.app.storage.editions.dates()] == ["2026-01-06", "2026-01-07"]
+
+
+def test_a_batch_that_comes_after_the_hours_stands_in_the_next_edition(house: House) -> None:
+    house.live(24 + 21)
+    house.library.answers[GRAPHS] = [make_paper(2), make_paper(1)]
+    house.live(24)
+    assert [f"{day}" for day in house.app.storage.editions.dates()] == ["2026-01-06", "2026-01-08"]
+
+
+def test_after_an_outage_it_catches_up(house: House, arxiv: ArxivStandIn) -> None:
+    arxiv.script(lambda _: faults.unavailable())
+    house.live(9)
+    assert house.app.storage.editions.dates() == []
+    assert "HTTP 503" in house.app.storage.attempts.of(MIDNIGHT.date()).reason  # type: ignore[union-attr]
+    arxiv.script(())
+    house.live(2)
+    assert house.app.storage.editions.dates() == [MIDNIGHT.date()]
+
+
+def test_after_days_of_downtime_nothing_is_lost_and_one_edition_holds_it(house: House, tmp_path: Path) -> None:
+    house.live(8)
+    house.time.now = MIDNIGHT + timedelta(days=20, hours=15)
+    news = [
+        make_paper(1000 + n, updated=MIDNIGHT + timedelta(days=n), submitted=MIDNIGHT + timedelta(days=n))
+        for n in range(20)
+    ]
+    house.library.answers[GRAPHS] = [*reversed(news), make_paper(1)]
+    assert house.live(1) == ["26 15:00"]
+    newest = house.app.storage.editions.newest()
+    assert newest is not None
+    assert {a.paper.id for a in house.app.storage.editions.of(newest)} == {paper.id for paper in news}
+
+
+@pytest.mark.parametrize(
+    ("midnight", "publish_at", "began"),
+    [
+        (datetime(2026, 3, 28, 23, tzinfo=UTC), "02:30", ["29 01:30"]),  # the hour that is skipped
+        (datetime(2026, 10, 24, 22, tzinfo=UTC), "02:30", ["25 00:30"]),  # the hour that is repeated
+        (datetime(2026, 3, 28, 23, tzinfo=UTC), "07:00", ["29 05:00"]),
+        (datetime(2026, 10, 24, 22, tzinfo=UTC), "07:00", ["25 06:00"]),
+    ],
+)
+def test_the_nights_of_the_change(
+    midnight: datetime, publish_at: str, began: list[str], tmp_path: Path, arxiv: ArxivStandIn,
+    library: Library, time: Time,
+) -> None:  # fmt: skip
+    section = {"timezone": "Europe/Berlin", "publish_at": publish_at}
+    house = House(tmp_path, arxiv.url, library, time, newsletter=section)
+    time.now = midnight
+    assert house.live(22) == began
+    assert len(house.app.storage.editions.dates()) == 1
+    house.app.close()
+
+
+def test_a_clock_that_goes_back_repeats_nothing(house: House) -> None:
+    house.live(7.5)
+    house.time.now -= timedelta(hours=1)
+    assert house.live(3) == []
+    house.time.now -= timedelta(hours=24)
+    assert house.live(24) == []
+    assert len(house.app.storage.editions.dates()) == 1
+
+
+def test_a_beat_that_breaks_is_logged_with_its_trace_and_does_not_spin(
+    tmp_path: Path, arxiv: ArxivStandIn, library: Library, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = [True]
+
+    def token() -> str:
+        if broken:
+            raise RuntimeError("no chance")  # a kind of error that nobody expects
+        return "t1"
+
+    house = House(tmp_path, arxiv.url, library, time, outside={"token": token})
+    subscribe(house.app, "reader@example.org")
+    assert house.live(9, every=timedelta(seconds=BEAT)) == ["06 07:00", "06 07:10", "06 07:30", "06 08:10"]
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 4
+    assert "RuntimeError: no chance" in errors[0].getMessage()
+    assert errors[0].exc_info is not None
+    assert house.app.storage.editions.dates() == []
+    broken.clear()
+    house.live(1)
+    assert house.app.storage.deliveries.counts() == {DeliveryStatus.QUEUED: 1}
+    house.app.close()
+
+
+def test_beats_that_fail_leave_out_more_and_more(
+    house: House, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    house.live(1)
+    house.app.storage.database.tables.conn.execute("ALTER TABLE attempts RENAME TO gone")
+    for _ in range(4 * 60):  # an hour
+        house.heart.beat()
+        house.time.now += timedelta(seconds=BEAT)
+    assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 10
+    house.app.storage.database.tables.conn.execute("ALTER TABLE gone RENAME TO attempts")
+    assert len(house.live(12)) == 1
+
+
+def test_a_busy_publisher_is_waited_for(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    house.time.now += timedelta(hours=7)
+    with publishing(house.app):
+        house.live(0.5)
+    assert sum("is publishing just now" in record.getMessage() for record in caplog.records) == 1
+    assert house.live(0.5) == ["06 07:30"]
+
+
+def test_the_heart_beats_at_once_and_says_so(house: House) -> None:
+    house.time.now += timedelta(hours=7)
+    house.heart.run()
+    job = house.app.storage.jobs.of("heartbeat")
+    assert job is not None
+    assert job.ended == house.time.now
+    assert house.app.storage.editions.dates() == [MIDNIGHT.date()]
+
+
+def test_an_hour_that_is_repeated_is_no_hour_without_a_beat(house: House) -> None:
+    """`schedule` goes by the machine's local time: when that is set back, its next beat is an hour away."""
+    rests: list[float] = []
+
+    def rest(seconds: float) -> bool:
+        rests.append(seconds)
+        for job in house.heart._scheduler.jobs:
+            if len(rests) == 1 and job.next_run is not None:
+                job.next_run += timedelta(hours=1)
+        return len(rests) == 3
+
+    house.heart._rest = rest
+    house.heart.run()
+    assert max(rests) <= BEAT
+
+
+def test_status_tells_of_the_tries(house: House, arxiv: ArxivStandIn) -> None:
+    arxiv.script(lambda _: faults.unavailable())
+    house.live(13)
+    standing = report(house.app)
+    assert standing.attempt is not None
+    assert standing.attempt.number > 3
+    assert any("HTTP 503" in remark for remark in standing.remarks)
+    assert standing.overdue == ()
+    house.live(8)
+    assert any("nothing could be fetched" in line for line in report(house.app).overdue)
+
+
+def test_status_sees_a_heart_that_hangs_and_a_daemon_that_is_gone(house: House) -> None:
+    app = house.app
+    with hold(app.lock_file("run"), "running"), at_work(app, "run"), at_work(app, "heartbeat"):
+        house.heart.beat()
+        house.time.now += timedelta(minutes=19)
+        assert report(app).overdue == ()
+        house.time.now += timedelta(minutes=2)
+        assert report(app).overdue == ("the daemon has not beaten since 2026-01-06 00:00 UTC; it hangs",)
+    assert report(app).overdue == ()
+    note(app, lambda storage, now: storage.jobs.begin("run", 1, now))
+    assert [line.partition(" and is ")[2] for line in report(app).overdue] == [
+        "gone without having been stopped; `newsletter run`"
+    ]
+
+
+def test_status_tells_what_fails_and_when_that_has_gone_on_for_too_long(house: House, tmp_path: Path) -> None:
+    (tmp_path / "archive").write_text("in the way")
+    house.live(7.5)
+    standing = report(house.app)
+    assert standing.overdue == ()
+    assert any(remark.startswith("archive failed 2") for remark in standing.remarks)
+    house.live(1)
+    assert any(
+        line.startswith("archive failed 4 times in a row since 2026-01-06 07:00") for line in report(house.app).overdue
+    )
+    (tmp_path / "archive").unlink()
+    house.live(1)
+    assert report(house.app).overdue == report(house.app).remarks == ()
+
+
+def test_status_doubts_a_clock_that_made_an_edition_in_the_future(house: House) -> None:
+    house.time.now += timedelta(days=400, hours=8)
+    house.live(0.5)
+    house.time.now -= timedelta(days=400)
+    assert any("is the clock right" in line for line in report(house.app).overdue)
+
+
+def test_dates_on_which_nothing_ran_are_told_too(house: House) -> None:
+    house.live(8)
+    house.time.now += timedelta(days=3)
+    house.live(8)
+    assert [(f"{day.date:%d}", day.reason.partition(":")[0]) for day in days(house.app, 10)] == [
+        ("09", "nothing new"),
+        ("08", "nothing ran on this date"),
+        ("07", "nothing ran on this date"),
+        ("06", ""),
+    ]

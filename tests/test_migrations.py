@@ -1,0 +1,257 @@
+"""A database of every release is opened by the program as it is now, and the newsletter goes on from there."""
+
+import os
+import random
+import re
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from house import Time, make_app, make_paper
+from test_ledger import Post
+
+from newsletter.app import App
+from newsletter.delivery import Work
+from newsletter.demo.arxiv import ArxivStandIn
+from newsletter.demo.library import FixedAnswers
+from newsletter.errors import StorageError
+from newsletter.model import DeliveryStatus
+from newsletter.publish import publish
+from newsletter.storage import Storage
+from newsletter.storage.database import to_moment
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ROOT / "tests" / "schemas"
+DUMPS = sorted(SCHEMAS.glob("*.sql"))
+FIRST = SCHEMAS / "0.1.0.sql"
+GRAPHS, VIDEO = "Graph Neural Networks", "Video Anomaly Detection"
+GROWING = {"_sqlite_migrations", "settings"}  # these gain rows by being opened
+
+each_dump = pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+
+
+def load(dump: Path, folder: Path) -> Path:
+    """The database of a dump, as the program left it: in WAL mode."""
+    path = folder / "subscribers.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.executescript(dump.read_text(encoding="utf-8"))
+    return path
+
+
+def rows(path: Path) -> dict[str, Counter[tuple[tuple[str, object], ...]]]:
+    """Every row of every table, each as its columns."""
+    with closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            name: Counter(tuple(zip(row.keys(), row, strict=True)) for row in database.execute(f"SELECT * FROM {name}"))
+            for (name,) in tables
+        }
+
+
+def schema(path: Path) -> dict[str, str]:
+    """What there is, by name, with white space and quotes out of the way."""
+    with closing(sqlite3.connect(path)) as database:
+        found = database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+    return {name: re.sub(r'["\s]+', " ", sql) for name, sql in found}
+
+
+def whole(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        return list(database.iterdump())
+
+
+@pytest.fixture
+def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new database of the program as it is now."""
+    path = tmp_path_factory.mktemp("new") / "subscribers.db"
+    Storage(path).close()
+    return path
+
+
+# ---------------------------------------------------------------- opening an old one
+
+
+@each_dump
+def test_an_old_database_becomes_as_a_new_one(dump: Path, tmp_path: Path, newest: Path) -> None:
+    path = load(dump, tmp_path)
+    Storage(path).close()
+    assert schema(path) == schema(newest)
+
+
+@each_dump
+def test_every_row_is_kept(dump: Path, tmp_path: Path) -> None:
+    path = load(dump, tmp_path)
+    before = rows(path)
+    Storage(path).close()
+    after = rows(path)
+    for table, old in before.items():
+        columns = {column for row in old for column, _ in row}
+        new = Counter(tuple(cell for cell in row if cell[0] in columns) for row in after[table].elements())
+        assert old <= new if table in GROWING else old == new, table
+
+
+def send(app: App, post: Post) -> None:
+    def through_post(work: Work) -> Work:
+        return replace(work, connect=lambda: post)
+
+    report = publish(app, app.today(), work=through_post)
+    assert report.failures == ()
+
+
+def told_before(app: App) -> Iterator[tuple[str, str]]:
+    """Readers, and versions that a digest which was sent may have held."""
+    announced = app.storage.editions.announced(None, app.storage.editions.newest())  # type: ignore[arg-type]
+    editions = [(a.edition, f"{a.paper.id}v{a.paper.version}") for a in announced if a.edition]
+    for delivery in app.storage.deliveries.all(DeliveryStatus.SENT, 100):
+        for edition, version in editions:
+            if (delivery.after is None or edition > delivery.after) and edition <= delivery.upto:
+                yield delivery.email, version
+
+
+@each_dump
+def test_the_newsletter_goes_on(dump: Path, tmp_path: Path) -> None:
+    load(dump, tmp_path)
+    time, post = Time(), Post(random.Random(1))
+    with ArxivStandIn(FixedAnswers({GRAPHS: [make_paper(6)]})) as arxiv:
+        app = make_app(tmp_path, api_url=arxiv.url, topics=(GRAPHS, VIDEO), time=time)
+        last = app.storage.database.value("SELECT max(queued) FROM deliveries")
+        time.now = to_moment(last) + timedelta(hours=2)
+        before = set(told_before(app))
+        waiting = {
+            (delivery.email, delivery.message_id)
+            for status in (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED, DeliveryStatus.SENDING)
+            for delivery in app.storage.deliveries.all(status, 100)
+        }
+        assert len(waiting) >= 3
+        assert before
+        send(app, post)
+        assert {(reader, mail) for reader, mails in post.told.items() for mail in mails} == waiting
+        send(app, post)  # nothing is left to do
+        assert sum(map(len, post.told.values())) == len(waiting)
+        time.now += timedelta(days=1)
+        while time.now.weekday():  # Monday, when the weekly ones have their turn
+            time.now += timedelta(days=1)
+        send(app, post)
+        told = [(reader, v) for reader, mails in post.told.items() for versions in mails.values() for v in versions]
+        assert max(Counter(told).values()) == 1
+        assert not before & set(told)
+        readers = {reader for reader, version in told if version == "0001.00006v1"}
+        assert readers == {reader for reader, _ in waiting} | {"weekly@example.org"}
+        assert app.storage.deliveries.overlapping() == []
+        assert app.storage.deliveries.counts().keys().isdisjoint({DeliveryStatus.QUEUED, DeliveryStatus.SENDING})
+        app.close()
+
+
+def test_one_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = load(FIRST, tmp_path)
+    Storage(path).close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO _sqlite_migrations VALUES (999, 'newsletter', 'm999_later', '2027-01-01')")
+    before = whole(path)
+    with pytest.raises(StorageError, match=r"made by a newer version of this program \(m999_later\)"):
+        Storage(path)
+    assert whole(path) == before
+
+
+def test_a_migration_that_fails_leaves_all_as_it_was(tmp_path: Path, newest: Path) -> None:
+    """What is made last is there already, so it fails when all else is done; once that is gone it works."""
+    path = load(FIRST, tmp_path)
+    *earlier, last = [name for name in schema(newest) if name not in schema(path)]
+    assert earlier
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"CREATE TABLE {last} (in_the_way)")
+    before = whole(path)
+    with pytest.raises(StorageError, match=f"{last} already exists|already a table named {last}"):
+        Storage(path)
+    assert whole(path) == before
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"DROP TABLE {last}")
+    Storage(path).close()
+    assert schema(path) == schema(newest)
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from newsletter.storage import Storage
+
+for line in sys.stdin:
+    storage = Storage(Path(line.strip()))
+    storage.instance.check()
+    print(storage.database.value("SELECT value FROM settings WHERE name = 'instance'"), flush=True)
+    storage.close()
+"""
+
+
+def opener() -> subprocess.Popen[str]:
+    """A process that opens each database whose path it is told."""
+    program = [sys.executable, "-c", OPENER]
+    return subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+
+def test_two_processes_may_open_an_old_one_at_once(tmp_path: Path, newest: Path) -> None:
+    with opener() as one, opener() as other:
+        for number in range(30):
+            (tmp_path / str(number)).mkdir()
+            path = load(FIRST, tmp_path / str(number))
+            for process in (one, other):
+                assert process.stdin is not None
+                print(path, file=process.stdin)
+            ids = {process.stdout.readline() for process in (one, other) if process.stdout is not None}
+            assert len(ids) == 1
+            assert len(ids.pop()) == 33
+            assert schema(path) == schema(newest)
+
+
+# ---------------------------------------------------------------- the files
+
+
+def table_rows(dump: Iterable[str]) -> Counter[str]:
+    """How many rows each table has."""
+    found: Counter[str] = Counter()
+    for line in dump:
+        if made := re.match(r'CREATE TABLE "?(\w+)', line):
+            found[made[1]] += 0
+        if filled := re.match(r'INSERT INTO "(\w+)"', line):
+            found[filled[1]] += 1
+    return found
+
+
+@each_dump
+def test_something_stands_in_every_table(dump: Path) -> None:
+    lines = dump.read_text(encoding="utf-8").splitlines()
+    assert [table for table, number in table_rows(lines).items() if not number] == []
+    statuses = set(re.findall(r"'digest','(\w+)'", "\n".join(lines)))
+    assert statuses == set(DeliveryStatus)
+
+
+def test_the_next_dump_will_be_as_good(newest: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    program = [sys.executable, str(SCHEMAS / "dump.py")]
+    done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    filled = table_rows(done.stdout.splitlines())
+    assert filled.keys() == rows(newest).keys()
+    assert [table for table, number in filled.items() if not number] == []
+
+
+def released(changelog: str) -> list[str]:
+    return re.findall(r"^## (\d+\.\d+\.\d+) – (?!unreleased)", changelog, re.M)
+
+
+def test_every_release_has_its_dump() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "0.1.0" in released(changelog)
+    assert sorted(released(changelog)) == sorted(dump.stem for dump in DUMPS)
+
+
+def test_what_is_not_released_needs_none() -> None:
+    assert released("## 0.3.0 – unreleased\n\n## 0.2.0 – 2026-12-01\n\n## 0.1.0 – 2026-11-21\n") == ["0.2.0", "0.1.0"]

@@ -8,6 +8,8 @@ from newsletter.model import Harvest, HarvestState, Paper
 from newsletter.storage.database import Database, Row, to_moment, to_text
 from newsletter.storage.papers import COLUMNS, to_paper
 
+_DEEPEST = 10_000  # places in an answer
+
 
 @dataclass(frozen=True, slots=True)
 class HarvestRecord:
@@ -87,8 +89,9 @@ class Harvests:
         """Everything proposed since selection last decided; a later answer's order counts."""
         ids = tuple(row[0] for row in self._db.rows("SELECT id FROM harvests WHERE settled IS NULL ORDER BY id"))
         rows = self._db.execute(
-            f"SELECT h.topic_id, h.place, {COLUMNS} FROM proposals AS h JOIN papers AS p ON p.key = h.paper_key"
-            " JOIN harvests ON harvests.id = h.harvest_id WHERE harvests.settled IS NULL"
+            f"SELECT h.harvest_id, h.topic_id, h.place, {COLUMNS} FROM proposals AS h"
+            " JOIN papers AS p ON p.key = h.paper_key JOIN harvests ON harvests.id = h.harvest_id"
+            " WHERE harvests.settled IS NULL"
             " ORDER BY h.harvest_id, h.topic_id, h.place"
         )
         papers: dict[tuple[str, int], Paper] = {}
@@ -96,7 +99,8 @@ class Harvests:
         for row in rows:
             key = (row["id"], row["version"])
             papers.setdefault(key, to_paper(row))
-            places[row["topic_id"], key] = row["place"]
+            # What a later answer lists comes before what it no longer does; no answer is deeper than that.
+            places[row["topic_id"], key] = row["place"] - row["harvest_id"] * _DEEPEST
         asked = self._db.rows(
             "SELECT topic_id, error, max(harvest_id) FROM asked JOIN harvests ON harvests.id = harvest_id"
             " WHERE settled IS NULL GROUP BY topic_id"

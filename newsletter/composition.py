@@ -67,8 +67,9 @@ class Composer:
         self, digest: Digest, names: Mapping[int, str], subscriber_id: int, email: str, message_id: str
     ) -> bytes:
         """One reader's mail, ready for the wire."""
-        body = self.body(digest, names, subscriber_id, email)
-        address = Address(email, message_id, self._clock(), self.unsubscribe_uris(subscriber_id))
+        uris = self.unsubscribe_uris(subscriber_id)
+        body = self._shared_mail(digest, names).body(Links(uris[0], email))
+        address = Address(email, message_id, self._clock(), uris)
         return compose(self._letterhead, address, body.subject, body.text, body.html)
 
     def unsubscribe_uris(self, subscriber_id: int) -> tuple[str, ...]:

@@ -1,6 +1,9 @@
 """Which digest a reader gets: what storage holds, put before `selection`; readers who are alike share the answer."""
 
+import heapq
+from collections.abc import Iterable, Iterator
 from datetime import date
+from operator import itemgetter
 
 from newsletter.model import Announcement, Digest, Topic
 from newsletter.selection import make_digest
@@ -15,10 +18,17 @@ class _Window:
     """What the editions of one window announce, and what of it had been announced before."""
 
     def __init__(self, storage: Storage, after: date | None, upto: date) -> None:
-        self.announcements: tuple[Announcement, ...] = tuple(storage.editions.announced(after, upto))
-        self.topic_ids = frozenset(announcement.topic_id for announcement in self.announcements)
+        self._by_topic: dict[int, list[tuple[int, Announcement]]] = {}  # each with its place in the whole
+        for place, announcement in enumerate(storage.editions.announced(after, upto)):
+            self._by_topic.setdefault(announcement.topic_id, []).append((place, announcement))
+        self.topic_ids = self._by_topic.keys()
         self.told_before = storage.editions.told_before(after, upto)
         self.digests: dict[tuple[tuple[int, ...], frozenset[tuple[str, int]]], Digest] = {}
+
+    def announcements(self, topic_ids: Iterable[int]) -> Iterator[Announcement]:
+        """What is announced under these topics, in the order of the whole; all other topics cost nothing."""
+        found = (self._by_topic.get(topic_id, ()) for topic_id in topic_ids)
+        return (announcement for _, announcement in heapq.merge(*found, key=itemgetter(0)))
 
 
 class Digests:
@@ -28,6 +38,7 @@ class Digests:
         self._storage = storage
         self._windows: dict[tuple[date | None, date], _Window] = {}
         self.topics: dict[int, Topic] = {topic.id: topic for topic in storage.topics.all()}
+        self._places = {topic_id: place for place, topic_id in enumerate(self.topics)}
         self._everything = tuple(topic.id for topic in self.topics.values() if not topic.personal)
 
     def of(self, reader: Reader, upto: date) -> Digest:
@@ -39,7 +50,7 @@ class Digests:
             if len(window.digests) >= _KEPT_DIGESTS:
                 window.digests.clear()
             window.digests[chosen, told] = make_digest(
-                window.announcements, chosen, told, after=reader.covered, upto=upto
+                window.announcements(chosen), chosen, told, after=reader.covered, upto=upto
             )
         return window.digests[chosen, told]
 
@@ -53,7 +64,8 @@ class Digests:
     def names(self, digest: Digest) -> dict[int, str]:
         """What the topics of a digest are called, in order: an operator's by its name, a reader's query by itself."""
         used = {topic_id for item in digest.items for topic_id in item.topic_ids}
-        return {topic_id: topic.name or topic.query for topic_id, topic in self.topics.items() if topic_id in used}
+        topics = (self.topics[topic_id] for topic_id in self._in_order(used))
+        return {topic.id: topic.name or topic.query for topic in topics}
 
     def _window(self, after: date | None, upto: date) -> _Window:
         if (after, upto) not in self._windows:
@@ -65,7 +77,10 @@ class Digests:
     def _chosen(self, reader: Reader) -> tuple[int, ...]:
         if not reader.chosen:
             return self._everything
-        return tuple(topic_id for topic_id in self.topics if topic_id in reader.chosen)
+        return self._in_order(reader.chosen)
+
+    def _in_order(self, topic_ids: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted(self._places.keys() & topic_ids, key=self._places.__getitem__))
 
     def _told(self, reader: Reader, window: _Window) -> frozenset[tuple[str, int]]:
         return frozenset(

@@ -161,7 +161,8 @@ class _Queue:
 
     def next_digest(self, reader: Reader, upto: date) -> Queued | None:
         """A reader's next digest, with what they have not got of the ones before; None if there is nothing to read."""
-        reader = replace(reader, covered=self.app.storage.deliveries.take_back(reader, self.now))
+        if reader.waits:
+            reader = replace(reader, covered=self.app.storage.deliveries.take_back(reader, self.now))
         if not self.digests.holds_something(reader, upto):
             return None
         frequency = Frequency.WEEKLY if reader.weekly else Frequency.DAILY

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from newsletter.addresses import wire_address
@@ -89,12 +90,14 @@ def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable
     yield "MIME-Version: 1.0"
 
 
+@lru_cache(64)
 def _mailbox(name: str, address: str, used: int) -> str:
     phrase = _phrase(name, used)
     # An encoded word fills its line, so that most names need only one: some readers see a blank between two.
     return f"{phrase}{FOLD if phrase.startswith('=?') else ' '}<{address}>".strip()
 
 
+@lru_cache(1_024)  # all readers of a digest have one subject
 def unstructured(text: str, used: int) -> str:
     """A header's free text on folded lines, after `used` characters; what is not ASCII becomes encoded words."""
     clean = " ".join(INVISIBLE.sub("", LINE_ENDS.sub(" ", text)).split())

@@ -23,6 +23,7 @@ class Reader:
     covered: date | None
     weekly: bool
     chosen: frozenset[int]
+    waits: bool = False  # a digest of theirs that ends at `covered` has not been sent yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,17 @@ class Ending:
     unknown: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The digests that were queued at one moment: whether any was tried, any was sent, and the last answer."""
+
+    upto: date
+    queued: datetime
+    tried: bool
+    sent: bool
+    reply: str
+
+
 class Deliveries:
     """The table of deliveries."""
 
@@ -71,7 +83,7 @@ class Deliveries:
             if not rows:
                 return
             last = rows[-1]["reader_id"]
-            yield [_to_reader(row, row["covered"]) for row in rows]
+            yield [_to_reader(row, row["covered"], waits=bool(row["waits"])) for row in rows]
 
     def reader(self, subscriber_id: int, covered: date | None) -> Reader:
         """One reader, as if they had everything up to `covered`."""
@@ -112,6 +124,7 @@ class Deliveries:
 
     def queue(self, digests: Iterable[Queued], upto: date, now: datetime) -> int:
         """Queue digests of the editions after each reader's `covered`; inside a write transaction."""
+        moment = to_text(now)
         rows = [
             (
                 queued.reader.id,
@@ -119,9 +132,9 @@ class Deliveries:
                 ",".join(map(str, sorted(queued.reader.chosen))),
                 from_date(queued.reader.covered),
                 upto.isoformat(),
-                to_text(now),
+                moment,
                 to_text(queued.expires),
-                to_text(now),
+                moment,
             )
             for queued in digests
         ]
@@ -239,6 +252,19 @@ class Deliveries:
         """How many messages were tried since a moment: what limits an hour or a day."""
         return int(self._db.value("SELECT count(*) FROM deliveries WHERE tried > ?", (to_text(moment),)))
 
+    def newest_digests(self) -> Batch | None:
+        """How the digests that were queued last fare."""
+        row = self._db.row("SELECT upto, queued FROM deliveries WHERE kind = 'digest' ORDER BY id DESC LIMIT 1")
+        if row is None:
+            return None
+        # By the index of what was tried: it begins where they were queued, and the first that was sent ends the search.
+        of_it = "FROM deliveries WHERE tried >= ?1 AND queued = ?1"
+        sent = self._db.row(f"SELECT 1 {of_it} AND status = 'sent' LIMIT 1", (row["queued"],))
+        reply = self._db.value(f"SELECT reply {of_it} ORDER BY tried DESC LIMIT 1", (row["queued"],))
+        return Batch(
+            date.fromisoformat(row["upto"]), to_moment(row["queued"]), reply is not None, sent is not None, reply or ""
+        )
+
     def next_due(self) -> datetime | None:
         """When the next delivery wants to be tried; past or future."""
         due = self._db.value("SELECT min(due) FROM deliveries WHERE status IN ('queued', 'deferred')")
@@ -291,7 +317,10 @@ class Deliveries:
 _CHOICE = """s.frequency,
     (SELECT group_concat(c.topic_id) FROM subscriptions AS c WHERE c.subscriber_id = s.id) AS chosen"""
 _READERS_DUE = f"""
-SELECT s.id AS reader_id, s.covered, {_CHOICE} FROM subscribers AS s
+SELECT s.id AS reader_id, s.covered, {_CHOICE},
+    EXISTS (SELECT 1 FROM deliveries AS d WHERE d.subscriber_id = s.id AND d.upto = s.covered
+        AND d.kind = 'digest' AND d.status IN ('queued', 'deferred')) AS waits
+FROM subscribers AS s
 WHERE s.id > :last AND s.status = 'confirmed' AND NOT EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded)
     AND ((s.frequency = 'daily' AND s.covered < :newest) OR (s.frequency = 'weekly' AND s.turned < :turn))
 ORDER BY s.id LIMIT :batch
@@ -316,8 +345,8 @@ def _to_ids(text: str | None) -> frozenset[int]:
     return frozenset(map(int, text.split(","))) if text else frozenset()
 
 
-def _to_reader(row: Row, covered: str) -> Reader:
-    return Reader(row["reader_id"], to_date(covered), row["frequency"] == "weekly", _to_ids(row["chosen"]))
+def _to_reader(row: Row, covered: str, *, waits: bool = False) -> Reader:
+    return Reader(row["reader_id"], to_date(covered), row["frequency"] == "weekly", _to_ids(row["chosen"]), waits)
 
 
 def _to_claim(row: Row) -> Claim:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from newsletter.model import Announcement, Kind
+from newsletter.model import Announcement, Kind, Paper
 from newsletter.storage.database import Database, Row, from_date, to_date, to_text
 from newsletter.storage.papers import COLUMNS, to_paper
 
@@ -79,13 +79,21 @@ class Editions:
 
     def announced(self, after: date | None, upto: date) -> Iterator[Announcement]:
         """What the editions after `after`, up to `upto`, announce: oldest edition first, newest paper first."""
-        rows = self._db.execute(
-            f"SELECT a.topic_id, a.kind, a.changes, a.edition, {COLUMNS} FROM announcements AS a"
+        window = (from_date(after), upto.isoformat())
+        rows = self._db.rows(
+            "SELECT a.topic_id, a.paper_key, a.kind, a.changes, a.edition FROM announcements AS a"
             " JOIN papers AS p ON p.key = a.paper_key WHERE a.edition > ? AND a.edition <= ?"
             " ORDER BY a.edition, p.updated DESC, a.place, p.id DESC",
-            (from_date(after), upto.isoformat()),
+            window,
         )
-        return map(_to_announcement, rows)
+        # Apart, so that a paper is sorted, read and held once, under however many topics it stands.
+        papers = self._db.execute(
+            f"SELECT p.key, {COLUMNS} FROM papers AS p WHERE p.key IN"
+            " (SELECT paper_key FROM announcements WHERE edition > ? AND edition <= ?)",
+            window,
+        )
+        by_key = {row["key"]: to_paper(row) for row in papers}
+        return (_to_announcement(row, by_key[row["paper_key"]]) for row in rows)
 
     def of(self, day: date) -> list[Announcement]:
         """What the edition of a date announces, newest paper first."""
@@ -97,9 +105,9 @@ class Editions:
         Usually empty: a version comes again only under a topic that is new, or whose query changed.
         """
         rows = self._db.execute(
-            "SELECT DISTINCT p.id, p.version, b.topic_id, b.edition FROM announcements AS a"
-            " JOIN announcements AS b ON b.paper_key = a.paper_key AND b.edition <= ?"
-            " JOIN papers AS p ON p.key = a.paper_key WHERE a.edition > ? AND a.edition <= ?",
+            "SELECT p.id, p.version, b.topic_id, b.edition FROM papers AS p"
+            " JOIN announcements AS b ON b.paper_key = p.key AND b.edition <= ?"
+            " WHERE p.key IN (SELECT paper_key FROM announcements WHERE edition > ? AND edition <= ?)",
             (from_date(after), from_date(after), upto.isoformat()),
         )
         told: dict[tuple[str, int], list[tuple[int, date]]] = {}
@@ -127,10 +135,10 @@ class Editions:
         return [date.fromisoformat(row[0]) for row in self._db.rows("SELECT date FROM editions ORDER BY date")]
 
 
-def _to_announcement(row: Row) -> Announcement:
+def _to_announcement(row: Row, paper: Paper) -> Announcement:
     return Announcement(
         topic_id=row["topic_id"],
-        paper=to_paper(row),
+        paper=paper,
         kind=Kind(row["kind"]),
         changes=tuple(row["changes"].split()),
         edition=date.fromisoformat(row["edition"]),

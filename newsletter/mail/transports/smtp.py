@@ -7,6 +7,7 @@ import ssl
 from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Self
 
 from newsletter.addresses import wire_address
@@ -44,7 +45,7 @@ class SmtpTransport:
 
     def __init__(self, server: SmtpServer, context: ssl.SSLContext | None = None) -> None:
         self._server = server
-        self._context = context or ssl.create_default_context()
+        self._given_context = context
         self._smtp: smtplib.SMTP | None = None
         self._aborted = False
 
@@ -178,6 +179,11 @@ class SmtpTransport:
             smtp = smtplib.SMTP(local_hostname=name, timeout=CONNECT_TIMEOUT)
         smtp._host = server.host  # type: ignore[attr-defined]  # TLS checks the name by it, and connect() does not set it
         return smtp
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        # Reading the system's certificates takes as long as two hundred messages: only who speaks TLS does it.
+        return self._given_context or ssl.create_default_context()
 
     def _open(self, smtp: smtplib.SMTP) -> None:
         server = self._server

@@ -49,8 +49,9 @@ class Outside:
 class App:
     """Everything a front needs, wired."""
 
-    def __init__(self, config: Config, outside: Outside | None = None) -> None:
-        self.config = config
+    def __init__(self, config: Config, outside: Outside | None = None, *, looking: bool = False) -> None:
+        """With `looking`, the database is only looked at: nothing in it or beside it is made or changed."""
+        self.config, self.looking = config, looking
         self.outside = outside or Outside()
 
     def now(self) -> datetime:
@@ -77,12 +78,18 @@ class App:
         if "storage" in self.__dict__:
             self.storage.close()
 
+    @property
+    def named_topics(self) -> list[tuple[str, str]]:
+        """The operator's topics as the configuration has them: names and queries."""
+        return [(topic.name, topic.written) for topic in self.config.topics]
+
     @cached_property
     def storage(self) -> Storage:
-        """The database, with the operator's topics as the configuration has them now."""
-        storage = Storage(self.config.newsletter.database, self.outside.patience)
-        storage.topics.follow([(topic.name, topic.written) for topic in self.config.topics])
-        self._token_key(storage)  # made now, outside of any transaction
+        """The database, with the operator's topics as the configuration has them now, or, looking, as it lies."""
+        storage = Storage(self.config.newsletter.database, self.outside.patience, looking=self.looking)
+        if not self.looking:
+            storage.topics.follow(self.named_topics)
+            self._token_key(storage)  # made now, outside of any transaction
         return storage
 
     @cached_property

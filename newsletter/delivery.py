@@ -7,12 +7,14 @@ sent twice.
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from newsletter.errors import NewsletterError, StorageError, TransportError
+from newsletter.errors import LockedError, NewsletterError, StorageError, TransportError
 from newsletter.mail.transports import Answer, Transport, Verdict
 from newsletter.model import DeliveryStatus
 from newsletter.storage import Storage
@@ -30,6 +32,13 @@ CLOCK_SLACK = timedelta(minutes=1)  # clocks are corrected by less all the time
 STOP_PATIENCE = 8.0  # seconds that answers are awaited after we were told to stop
 RECORD_PAUSES = (0.0, 1.0, 5.0, 15.0, 30.0, 60.0, 60.0)  # seconds between tries to record the last answers
 IDLE_POLL = 5.0  # seconds between two looks at an empty queue
+
+
+class Stop(Protocol):
+    """Tells whether we were told to stop."""
+
+    def is_set(self) -> bool:
+        """Whether we were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +82,10 @@ class Work:
     connections: int = 1
     pace: Pace = Pace()
     patience: float = STOP_PATIENCE
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=threading.Event)
     progress: Callable[[int], None] = lambda _done: None
     pulse: Callable[[], None] = lambda: None  # called again and again while the run goes on, outside of transactions
+    well: Callable[[], None] = lambda: None  # called when a server answered, or nothing is left to send
 
 
 class Run:
@@ -89,6 +99,7 @@ class Run:
         self._trouble: TransportError | None = None
         self._free_room: Callable[[], None] = lambda: None
         self._seen: datetime | None = None  # the clock, when it was last looked at
+        self._stretch: Counter[DeliveryStatus] = Counter()  # endings since the queue was empty
         self.tally = Tally()
 
     def drain(self, *, stay: bool = False) -> Tally:
@@ -112,7 +123,16 @@ class Run:
             try:
                 while not self._over():
                     self._work.pulse()
-                    if not self._send_some(pool) and not self._flying:
+                    try:
+                        idle = not self._send_some(pool) and not self._flying
+                    except LockedError as error:
+                        if not stay:
+                            raise
+                        log.warning("waits reason=%s", error)  # a large edition is one long transaction
+                        self._rest(IDLE_POLL)
+                        continue
+                    if idle:
+                        self._rest_from_work()
                         if not stay:
                             break
                         self._rest(IDLE_POLL)
@@ -122,6 +142,13 @@ class Run:
         if self._trouble is not None and not self._work.stop.is_set():
             raise self._trouble
         return self.tally
+
+    def _rest_from_work(self) -> None:
+        """The queue is empty: say what the stretch of work came to."""
+        if self._stretch:
+            log.info("delivered %s", " ".join(f"{status}={number}" for status, number in self._stretch.items()))
+            self._stretch.clear()
+        self._work.well()
 
     def _send_some(self, pool: ThreadPoolExecutor) -> bool:
         """Record what was answered, claim as much again and hand it over; False if there was nothing to do."""
@@ -250,11 +277,15 @@ class Run:
 
     def _count(self) -> None:
         """Count and log what has just been committed."""
+        if any(ending.status in (DeliveryStatus.SENT, DeliveryStatus.BOUNCED) for ending in self._unrecorded):
+            self._work.well()
         for ending in self._unrecorded:
             if ending.status is not DeliveryStatus.QUEUED:  # which has not ended
                 self.tally.add(ending.status)
             reply = without_addresses(ending.reply)
-            log.info("delivery=%d status=%s reply=%s", ending.delivery_id, ending.status, reply)
+            level = logging.DEBUG if ending.status is DeliveryStatus.SENT else logging.INFO
+            log.log(level, "delivery=%d status=%s reply=%s", ending.delivery_id, ending.status, reply)
+            self._stretch[ending.status] += 1
             if ending.status in (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.DEFERRED):
                 self._work.progress(1)
         self._unrecorded.clear()

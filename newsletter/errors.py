@@ -10,6 +10,7 @@
     └── RunError                failed at run time: exit status 1
         ├── SourceError         arXiv's answer is no answer
         ├── StorageError        the database cannot be used
+        │   └── LockedError     another process is writing
         ├── TemplateError       a template does not load or render
         ├── TransportError      mail cannot be handed over at all; about us, not about a recipient
         ├── ArchiveError        README or git
@@ -79,5 +80,15 @@ class ArchiveError(RunError):
     """README or repository cannot be written; nothing that was committed is lost."""
 
 
+class LockedError(StorageError):
+    """Another process is writing, for longer than we wait; trying again helps."""
+
+
 class BusyError(RunError):
     """Another process holds the lock for what was asked."""
+
+
+def describe(error: Exception) -> str:
+    """An error in one line; one that was not raised here on purpose with its kind."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, NewsletterError) else f"{type(error).__name__}: {text}"

@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from newsletter.errors import BusyError, RunError
+
+_TRIES, _PAUSE = 1_000, 0.001  # seconds; who looks has it for microseconds, unless the machine is busy
 
 
 @contextmanager
@@ -15,19 +18,17 @@ def hold(path: Path, task: str) -> Iterator[None]:
 
     Raises:
         BusyError: another process holds it; names its number.
-        RunError: the file cannot be made.
+        RunError: the file cannot be made or locked.
 
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise RunError(f"{path}: the lock cannot be taken: {error.strerror}") from error
+        raise _unusable(path, error) from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _taken(handle, path):
             holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "?"
-            raise BusyError(f"another process ({holder}) is {task} just now") from error
+            raise BusyError(f"another process ({holder}) is {task} just now")
         with suppress(OSError):  # the number is for people; on a full disk the lock holds without it
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode("ascii"), 0)
@@ -37,15 +38,45 @@ def hold(path: Path, task: str) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock file just now."""
+    """Whether a process holds the lock file just now.
+
+    Raises:
+        RunError: that cannot be seen.
+
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise _unusable(path, error) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _locked(handle, fcntl.LOCK_SH, path)
     finally:
         os.close(handle)
+
+
+def _taken(handle: int, path: Path) -> bool:
+    """Take the lock, unless a process holds it. `is_held` shares it for an instant, which is waited for."""
+    for _ in range(_TRIES):
+        if _locked(handle, fcntl.LOCK_EX, path):
+            return True
+        if not _locked(handle, fcntl.LOCK_SH, path):
+            return False
+        fcntl.flock(handle, fcntl.LOCK_UN)  # or two that wait here would wait for each other
+        time.sleep(_PAUSE)
     return False
+
+
+def _locked(handle: int, kind: int, path: Path) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return True
+
+
+def _unusable(path: Path, error: OSError) -> RunError:
+    return RunError(f"{path}: the lock cannot be taken: {error.strerror}")

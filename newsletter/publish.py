@@ -25,9 +25,9 @@ from newsletter.archive import Outcome
 from newsletter.config import Config
 from newsletter.delivery import Pace, Run, Tally, Work
 from newsletter.digests import Digests
-from newsletter.errors import BusyError, RunError, SourceError, UsageError
+from newsletter.errors import BusyError, RunError, SourceError, UsageError, describe
 from newsletter.fetching import fetch
-from newsletter.journal import Pulse, at_work, describe, note
+from newsletter.journal import ARCHIVE, DELIVER, SELECT, Journal, note
 from newsletter.locks import hold
 from newsletter.model import Announcement, HarvestState
 from newsletter.rendering.readme import (
@@ -91,7 +91,7 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
             kept[state] = Digests(app.storage)
         return kept[state]
 
-    with hold(app.lock_file("sender"), "sending"), at_work(app, "deliver"):
+    with hold(app.lock_file("sender"), "sending"), Journal(app, DELIVER) as journal:
         return Run(
             app.storage,
             work(
@@ -104,7 +104,8 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
                     chance=app.outside.chance,
                     connections=smtp.connections if by_smtp else 1,
                     pace=Pace(smtp.per_second, smtp.per_hour, smtp.per_day) if by_smtp else Pace(),
-                    pulse=Pulse(app, "deliver"),
+                    pulse=journal.pulse,
+                    well=journal.well,
                 )
             ),
         ).drain(stay=stay)
@@ -115,7 +116,7 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
 
 def archive(app: App) -> Outcome:
     """Write README and edition pages and commit them, if more than the date changed. Raises `ArchiveError`."""
-    with at_work(app, "archive"):
+    with Journal(app, ARCHIVE):
         return _archive(app)
 
 
@@ -198,12 +199,14 @@ def publish(
         check_date(app, day)
         with app.storage.write():
             number = app.storage.attempts.begin(day, app.now())
+        log.info("begun date=%s try=%d", day, number)
         try:
             report = _bring_out(app, day, fetched, work if sending else None)
         except Exception as error:
             _conclude(app, day, number, describe(error))
             raise
         _conclude(app, day, number, report.left)
+        log.info("ended date=%s queued=%d left=%s", day, report.decision.queued, report.left or "nothing")
     return report
 
 
@@ -263,7 +266,7 @@ def _select(
 
 
 def _settle(app: App, day: date) -> Decision:
-    with at_work(app, "select"):
+    with Journal(app, SELECT):
         return settle(app, day)
 
 

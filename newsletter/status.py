@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.app import App
+from newsletter.journal import HEARTBEAT, RUN
 from newsletter.locks import is_held
 from newsletter.model import Attempt, DeliveryStatus, HarvestState, Job, Kind, Status
 from newsletter.storage.harvests import HarvestRecord
+from newsletter.text import without_addresses
 from newsletter.timetable import Turn, next_turn
 
 LATE = timedelta(hours=1)  # what has been due, or has failed, for longer is overdue
 SILENT = timedelta(minutes=20)  # a heart that has not beaten for longer is ill
+_DAY = timedelta(days=1)
+_QUIET = timedelta(days=7)  # arXiv announces nothing for four days at most
 _GAPS = 366  # dates at most that are filled in where nothing ran
 
 
@@ -31,6 +35,7 @@ class Report:
 
     now: datetime
     running: bool  # `newsletter run` is
+    publishing: bool  # an edition is being made just now
     jobs: dict[str, Job]
     attempt: Attempt | None  # at today's edition
     turn: Turn | None  # what the daemon does next
@@ -47,25 +52,28 @@ class Report:
 def report(app: App) -> Report:
     """Look at everything; changes nothing."""
     storage, now = app.storage, app.now()
-    running, jobs = is_held(app.lock_file("run")), storage.jobs.all()
-    last = storage.harvests.newest()
-    attempt = storage.attempts.of(app.today())
-    newest = storage.editions.newest()
-    next_due = storage.deliveries.next_due()
-    turn = next_turn(app.hours, now, newest, attempt) if running else None
-    late = [*_late_daemon(jobs, now, running=running), *_late_work(app, last, next_due, now), *_failing(jobs, now)]
+    running, jobs = is_held(app.lock_file(RUN)), storage.jobs.all()
+    attempt, newest = storage.attempts.of(app.today()), storage.editions.newest()
+    last, good = storage.harvests.newest(), storage.harvests.newest_good()
+    late = [
+        *_late_daemon(jobs, now, running=running),
+        *_late_fetch(app, last, good),
+        *_late_mail(app, now),
+        *(_failure(job) for job in jobs.values() if _long_ill(job, now)),
+    ]
     return Report(
         now=now,
         running=running,
+        publishing=is_held(app.lock_file("publish")),
         jobs=jobs,
         attempt=attempt,
-        turn=turn,
+        turn=next_turn(app.hours, now, newest, attempt) if running else None,
         newest_edition=newest,
         last_fetch=last,
         subscribers=storage.subscribers.counts(),
         suppressed=storage.subscribers.suppressed(),
         deliveries=storage.deliveries.counts(),
-        next_due=next_due,
+        next_due=storage.deliveries.next_due(),
         remarks=tuple(_remarks(app, last, jobs, now)),
         overdue=tuple(late),
     )
@@ -80,9 +88,10 @@ def days(app: App, limit: int) -> list[Day]:
     for harvest in app.storage.harvests.by_date(limit):
         if harvest.date not in found:
             found[harvest.date] = Day(harvest.date, {}, 0, explain(harvest))
-    if found:
-        for number in range(min((max(found) - min(found)).days, _GAPS)):
-            day = max(found) - timedelta(days=number)
+    newest, oldest = max(found, default=None), min(found, default=None)
+    if newest is not None and oldest is not None:
+        for number in range(min((newest - oldest).days, _GAPS)):
+            day = newest - timedelta(days=number)
             found.setdefault(day, Day(day, {}, 0, "nothing ran on this date"))
     return sorted(found.values(), key=lambda day: day.date, reverse=True)[:limit]
 
@@ -118,6 +127,9 @@ def _remarks(app: App, last: HarvestRecord | None, jobs: dict[str, Job], now: da
         remarks.append(
             f"{last.dropped} of {last.received} papers that arXiv answered do not match here; its search may be ill"
         )
+    newest = app.storage.editions.newest()
+    if newest is not None and app.today() - newest > _QUIET and last is not None and last.date > newest:
+        remarks.append(f"nothing new since {newest}, though arXiv answers: {last.reason}")
     if not app.storage.topics.operators():
         remarks.append(f"{app.config.path.name} has no [[topics]]")
     remarks += [_failure(job) for job in jobs.values() if job.failure and not _long_ill(job, now)]
@@ -126,30 +138,46 @@ def _remarks(app: App, last: HarvestRecord | None, jobs: dict[str, Job], now: da
 
 def _late_daemon(jobs: dict[str, Job], now: datetime, *, running: bool) -> Iterator[str]:
     """What is wrong with a daemon that was begun and not stopped."""
-    run, heart = jobs.get("run"), jobs.get("heartbeat")
-    if run is not None and run.ended is None and not running:
-        yield f"the daemon was begun {_utc(run.began)} and is gone without having been stopped; `newsletter run`"
-    if run is not None and running and now - max(run.began, heart.seen if heart else run.began) > SILENT:
-        yield f"the daemon has not beaten since {_utc(heart.seen if heart else run.began)}; it hangs"
+    run, heart = jobs.get(RUN), jobs.get(HEARTBEAT)
+    if run is None:
+        return
+    if not running:
+        if run.ended is None:
+            yield f"the daemon was begun {_utc(run.began)} and is gone without having been stopped; `newsletter run`"
+        return
+    signs = [run.began, *([heart.seen] if heart is not None else [])]
+    if all(abs(now - sign) > SILENT for sign in signs):
+        yield f"the daemon has not beaten since {_utc(max(signs))}; it hangs"
 
 
-def _late_work(app: App, last: HarvestRecord | None, next_due: datetime | None, now: datetime) -> Iterator[str]:
-    newest, today = app.storage.editions.newest(), app.today()
+def _late_fetch(app: App, last: HarvestRecord | None, good: HarvestRecord | None) -> Iterator[str]:
+    """What was not fetched. Before the first fetch nobody has promised anything."""
+    newest, today, now = app.storage.editions.newest(), app.today(), app.now()
     if newest is not None and newest > today + timedelta(days=1):
         yield f"the newest edition, {newest}, lies in the future: is the clock right? Nothing is published before that"
-    if last is not None:  # before the first fetch, nobody has promised anything
-        latest = today if now >= app.hours.of(today)[1] else today - timedelta(days=1)
-        fetched = app.hours.today(last.ended)
-        if fetched < latest:
-            yield f"nothing was fetched since {fetched}; {latest} is missing"
-        elif last.state is HarvestState.FAILED and last.date <= latest:
-            yield f"nothing could be fetched for {last.date}: {last.reason}"
-    if next_due is not None and now - next_due > LATE:
-        yield f"{app.storage.deliveries.number_due(now)} deliveries wait since {_utc(next_due)}"
+    if last is None:
+        return
+    latest = today if now >= app.hours.of(today)[1] else today - timedelta(days=1)
+    if (app.hours.today(good.ended) if good is not None else last.date - timedelta(days=1)) >= latest:
+        return
+    if last.state is HarvestState.FAILED:
+        since = f"since {app.hours.today(good.ended)}" if good is not None else "ever"
+        yield f"nothing could be fetched {since}; the last try, {_utc(last.ended)}: {last.reason}"
+    else:
+        yield f"nothing was fetched since {app.hours.today(last.ended)}; {latest} is missing"
 
 
-def _failing(jobs: dict[str, Job], now: datetime) -> Iterator[str]:
-    return (_failure(job) for job in jobs.values() if _long_ill(job, now))
+def _late_mail(app: App, now: datetime) -> Iterator[str]:
+    """What was not sent: because nobody tries, or because nothing that is tried gets through."""
+    deliveries = app.storage.deliveries
+    due, smtp = deliveries.next_due(), app.config.smtp
+    limited = app.config.delivery.transport == "smtp" and (smtp.per_hour is not None or smtp.per_day is not None)
+    if due is not None and now - due > LATE and not deliveries.tried_since(now - (_DAY if limited else LATE)):
+        yield f"{deliveries.number_due(now)} deliveries wait since {_utc(due)}, and none is tried"
+    batch = deliveries.newest_digests()
+    if batch is not None and now - batch.queued > LATE and batch.tried and not batch.sent:
+        answer = without_addresses(batch.reply)
+        yield f"no digest of {batch.upto} was sent, of those queued {_utc(batch.queued)}; the last answer: {answer}"
 
 
 def _long_ill(job: Job, now: datetime) -> bool:

@@ -11,6 +11,8 @@ from newsletter.model import Attempt
 
 FIRST_PAUSE = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=1)
+SPREAD = 0.1  # pauses are by as much longer or shorter
+_AT_ONCE = 3  # tries of a date that are taken up at once after they were interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +55,38 @@ def next_turn(hours: Hours, now: datetime, newest: date | None, last: Attempt | 
     edition that is there is finished whenever that can be.
     """
     today = hours.today(now)
-    opens, closes = hours.of(today)
-    there = newest is not None and newest >= today
-    if newest is not None and newest > today:
-        pass  # the clock was set back, or an edition dated ahead
-    elif last is None or last.day != today:
-        if not there and now < closes:
-            return Turn(today, opens, "its hours have begun" if now >= opens else "its hours begin then")
-    elif last.ended is None:
-        if there or now < closes:
-            return Turn(today, last.began, "the last try was interrupted")
-    elif last.again is not None and (there or max(now, last.again) < closes):
-        return Turn(today, last.again, f"again, since {last.reason}")
+    if newest is None or newest <= today:
+        tried = last if last is not None and last.day == today else None
+        if turn := _finish(today, now, tried) if newest == today else _begin(hours, today, now, tried):
+            return turn
+    done = newest is not None and newest >= today
     day = max(newest or today, today) + timedelta(days=1)
-    return Turn(day, hours.of(day)[0], f"{newest} has its edition" if there else f"the hours of {today} are over")
+    return Turn(day, hours.of(day)[0], f"{newest} has its edition" if done else f"the hours of {today} are over")
+
+
+def _begin(hours: Hours, today: date, now: datetime, tried: Attempt | None) -> Turn | None:
+    """The turn of a date that has no edition; None once its hours are over."""
+    opens, closes = hours.of(today)
+    turn = Turn(today, opens, "its hours have begun" if now >= opens else "its hours begin then")
+    if tried is not None and (again := _finish(today, now, tried)):
+        turn = Turn(today, max(again.at, opens), again.why)
+    return turn if max(now, turn.at) < closes else None
+
+
+def _finish(today: date, now: datetime, tried: Attempt | None) -> Turn | None:
+    """The turn of what a try has left to do; None if that is nothing."""
+    if tried is None:
+        return None
+    if tried.ended is None:  # the first times at once; what kills its process each time must not spin
+        wait = pause(tried.number, 0.5) if tried.number > _AT_ONCE else timedelta()
+        return Turn(today, min(tried.began, now) + wait, "the last try was interrupted")
+    if tried.again is None:
+        return None
+    latest = now + LONGEST_PAUSE * (1 + SPREAD)  # later only if the clock was set back since
+    return Turn(today, tried.again if tried.again <= latest else now, f"again, since {tried.reason}")
 
 
 def pause(number: int, chance: float) -> timedelta:
     """How long to wait after so many tries: longer each time up to an hour, and spread by `chance` in [0, 1)."""
     growing = FIRST_PAUSE * (1 << min(max(number - 1, 0), 10))
-    return min(growing, LONGEST_PAUSE) * (0.9 + chance / 5)
+    return min(growing, LONGEST_PAUSE) * (1 + SPREAD * (2 * chance - 1))

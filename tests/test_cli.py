@@ -293,6 +293,8 @@ def test_topics(run: Run, app: App, file: Path) -> None:
         "state": "awake",
     }
     assert (listed["Time Series"]["subscribers"], listed["Time Series"]["state"]) == (1, "sleeping")
+    assert "sleeps" not in run("status").output
+    run("deliveries", "retry")
     assert "sleeps" in run("status").output
     assert "write it there" in str(run("topics", "rename", "Time Series", "Other").error)
     assert "still stands there" in str(run("topics", "rename", "Graph Neural Networks", "Series of Time").error)

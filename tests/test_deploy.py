@@ -22,7 +22,7 @@ from house import make_paper
 
 from newsletter.cli import newsletter
 from newsletter.config import load
-from newsletter.daemon.supervisor import GRACE
+from newsletter.daemon.child import GRACE
 from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.demo.world import World
 from newsletter.rendering.readme import BEGIN, END, README, Section, render_archive

@@ -1,10 +1,12 @@
 """The heartbeat on real parts, but for time: what it begins when, and what becomes of a beat that fails."""
 
 import logging
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from house import Library, Time, make_app, make_paper, subscribe
@@ -13,8 +15,9 @@ from newsletter.app import App
 from newsletter.daemon.heartbeat import BEAT, Heartbeat
 from newsletter.demo import faults
 from newsletter.demo.arxiv import ArxivStandIn
-from newsletter.journal import at_work, note
+from newsletter.journal import DELIVER, HEARTBEAT, RUN, Journal, note
 from newsletter.locks import hold
+from newsletter.mail.transports import Answer, Verdict
 from newsletter.model import DeliveryStatus
 from newsletter.publish import deliver, publishing
 from newsletter.status import days, report
@@ -29,7 +32,7 @@ class House:
     def __init__(self, folder: Path, url: str, library: Library, time: Time, **sections: Any) -> None:
         self.time, self.library = time, library
         self.app: App = make_app(folder, api_url=url, topics=(GRAPHS,), time=time, **sections)
-        self.heart = Heartbeat(self.app, rest=lambda _seconds: True)
+        self.heart = Heartbeat(self.app, told_to_stop_within=lambda _seconds: True)
 
     def live(self, hours: float, every: timedelta = timedelta(minutes=5)) -> list[str]:
         """Beat through some hours; returns the moments, in UTC, at which something was begun."""
@@ -201,6 +204,7 @@ def test_a_busy_publisher_is_waited_for(house: House, caplog: pytest.LogCaptureF
     with publishing(house.app):
         house.live(0.5)
     assert sum("is publishing just now" in record.getMessage() for record in caplog.records) == 1
+    assert "begun" not in caplog.text
     assert house.live(0.5) == ["06 07:30"]
 
 
@@ -217,16 +221,17 @@ def test_an_hour_that_is_repeated_is_no_hour_without_a_beat(house: House) -> Non
     """`schedule` goes by the machine's local time: when that is set back, its next beat is an hour away."""
     rests: list[float] = []
 
-    def rest(seconds: float) -> bool:
+    def told_to_stop_within(seconds: float) -> bool:
         rests.append(seconds)
-        for job in house.heart._scheduler.jobs:
+        for job in heart.scheduler.jobs:
             if len(rests) == 1 and job.next_run is not None:
                 job.next_run += timedelta(hours=1)
         return len(rests) == 3
 
-    house.heart._rest = rest
-    house.heart.run()
+    heart = Heartbeat(house.app, told_to_stop_within)
+    heart.run()
     assert max(rests) <= BEAT
+    assert all((job.next_run - datetime.now()).seconds <= BEAT for job in heart.scheduler.jobs if job.next_run)
 
 
 def test_status_tells_of_the_tries(house: House, arxiv: ArxivStandIn) -> None:
@@ -243,14 +248,14 @@ def test_status_tells_of_the_tries(house: House, arxiv: ArxivStandIn) -> None:
 
 def test_status_sees_a_heart_that_hangs_and_a_daemon_that_is_gone(house: House) -> None:
     app = house.app
-    with hold(app.lock_file("run"), "running"), at_work(app, "run"), at_work(app, "heartbeat"):
+    with hold(app.lock_file("run"), "running"), Journal(app, RUN), Journal(app, HEARTBEAT):
         house.heart.beat()
         house.time.now += timedelta(minutes=19)
         assert report(app).overdue == ()
         house.time.now += timedelta(minutes=2)
         assert report(app).overdue == ("the daemon has not beaten since 2026-01-06 00:00 UTC; it hangs",)
     assert report(app).overdue == ()
-    note(app, lambda storage, now: storage.jobs.begin("run", 1, now))
+    note(app, lambda storage, now: storage.jobs.begin(RUN, 1, now))
     assert [line.partition(" and is ")[2] for line in report(app).overdue] == [
         "gone without having been stopped; `newsletter run`"
     ]
@@ -288,3 +293,91 @@ def test_dates_on_which_nothing_ran_are_told_too(house: House) -> None:
         ("07", "nothing ran on this date"),
         ("06", ""),
     ]
+
+
+def test_a_job_that_was_killed_is_well_again_when_it_beats(house: House) -> None:
+    note(house.app, lambda storage, now: storage.jobs.end(HEARTBEAT, 0, now, "the process was ended by signal 9"))
+    house.live(2)
+    assert report(house.app).remarks == report(house.app).overdue == ()
+
+
+def test_a_sender_is_well_again_when_it_has_looked_or_a_server_has_answered(house: House) -> None:
+    note(house.app, lambda storage, now: storage.jobs.end(DELIVER, 0, now, "mail server away"))
+    house.time.now += timedelta(hours=2)
+    assert any("mail server away" in line for line in report(house.app).overdue)
+    stop = threading.Event()
+    deliver(house.app, stay=True, work=lambda work: replace(work, stop=stop, sleep=lambda _seconds: stop.set()))
+    assert report(house.app).overdue == ()
+
+
+class Answering:
+    """A transport that gives everybody one answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def send(self, _sender: str, _recipient: str, _message: bytes) -> Answer:
+        return self._answer
+
+    def abort(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+REFUSED = Answer(Verdict.REFUSED, 550, "5.1.1 <reader@example.org> unknown")
+DEFERRED = Answer(Verdict.DEFERRED, 451, "4.7.1 later")
+
+
+@pytest.mark.parametrize("answer", [REFUSED, DEFERRED])
+def test_days_on_which_nothing_gets_through_are_overdue(house: House, answer: Answer) -> None:
+    subscribe(house.app, "reader@example.org")
+    for day in range(3):
+        house.library.answers[GRAPHS].insert(0, make_paper(10 + day))
+        house.live(7.1)
+        for _ in range(33):
+            deliver(house.app, work=lambda work: replace(work, connect=lambda: Answering(answer)))
+            house.time.now += timedelta(minutes=30)
+            late = [line for line in report(house.app).overdue if line.startswith("no digest of")]
+            waited = house.time.now - MIDNIGHT - timedelta(days=day, hours=7)
+            assert bool(late) == (timedelta(hours=1) < waited), waited
+        assert answer.text.split()[-1] in late[0]
+        assert "@" not in late[0]
+        house.time.now = MIDNIGHT + timedelta(days=day + 1)
+
+
+def test_a_large_edition_on_its_way_is_not_overdue(house: House) -> None:
+    subscribe(house.app, "one@example.org", "two@example.org", "three@example.org")
+    house.live(7.1)
+    stop = threading.Event()
+    deliver(house.app, work=lambda work: replace(work, stop=stop, progress=lambda _done: stop.set()))
+    house.time.now += timedelta(minutes=59)
+    assert report(house.app).overdue == ()
+    house.time.now += timedelta(minutes=10)
+    assert [line.partition(" ")[2] for line in report(house.app).overdue] == [
+        "deliveries wait since 2026-01-06 07:00 UTC, and none is tried"
+    ]
+
+
+def test_an_outage_is_overdue_by_day_too(house: House, arxiv: ArxivStandIn) -> None:
+    house.live(8)
+    arxiv.script(lambda _: faults.unavailable())
+    house.live(24 * 2)
+    for _ in range(24):
+        house.live(1)
+        assert any("nothing could be fetched since 2026-01-06" in line for line in report(house.app).overdue)
+    arxiv.script(())
+    house.live(24)
+    assert report(house.app).overdue == ()
+
+
+def test_weeks_without_news_are_remarked_on(house: House) -> None:
+    house.live(24 * 9, every=timedelta(hours=1))
+    assert any("nothing new since 2026-01-06, though arXiv answers" in remark for remark in report(house.app).remarks)

@@ -20,7 +20,7 @@ LEVELS = (
     ("archive", "mail", "rendering", "selection", "sources", "storage"),
     ("composition", "delivery", "digests", "subscriptions"),
     ("app",),
-    ("fetching", "journal", "settling"),
+    ("backups", "fetching", "journal", "settling"),
     ("preview", "publish", "status"),
     ("daemon", "demo", "web"),
     ("cli",),

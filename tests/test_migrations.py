@@ -37,11 +37,11 @@ GROWING = {"_sqlite_migrations", "settings"}  # these gain rows by being opened
 each_dump = pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
 
 
-def load(dump: Path, folder: Path) -> Path:
+def load(dump: Path, folder: Path, journal: str = "WAL") -> Path:
     """The database of a dump, as the program left it: in WAL mode."""
     path = folder / "subscribers.db"
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
+        database.execute(f"PRAGMA journal_mode = {journal}")
         database.executescript(dump.read_text(encoding="utf-8"))
     return path
 
@@ -198,11 +198,12 @@ def opener() -> subprocess.Popen[str]:
     return subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
-def test_two_processes_may_open_an_old_one_at_once(tmp_path: Path, newest: Path) -> None:
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"], ids=["left", "restored"])
+def test_two_processes_may_open_an_old_one_at_once(tmp_path: Path, newest: Path, journal: str) -> None:
     with opener() as one, opener() as other:
-        for number in range(30):
+        for number in range(100):
             (tmp_path / str(number)).mkdir()
-            path = load(FIRST, tmp_path / str(number))
+            path = load(FIRST, tmp_path / str(number), journal)
             for process in (one, other):
                 assert process.stdin is not None
                 print(path, file=process.stdin)

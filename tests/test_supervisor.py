@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from processes import WAITS, lives, until
 
-from newsletter.daemon.supervisor import GRACE, Supervisor
+from newsletter.daemon.child import GRACE, leave_on_signal, stop_on_signal
+from newsletter.daemon.supervisor import Supervisor
 
 
 def python(program: str) -> list[str]:
@@ -32,7 +33,7 @@ class Stand:
         self.supervisor = Supervisor(
             {"child": python(program.replace("NOTES", repr(str(self.notes))))},
             clock=lambda: self.now,
-            rest=self.rest,
+            told_to_stop_within=self.rest,
             signs=lambda: {"child": self.sign},
             ended=lambda name, reason: self.endings.append((name, reason)),
             hung=hung,
@@ -157,9 +158,15 @@ def test_a_child_that_is_killed_is_told_of(stand: Callable[..., Stand]) -> None:
 def test_a_program_that_cannot_be_started_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = Stand(tmp_path, "")
     made.supervisor._children[0].command = [str(tmp_path / "missing")]
-    made.on_look = lambda: made.looks == 3
+
+    def look() -> bool:
+        made.now += 1
+        return made.looks == 8
+
+    made.on_look = look
     made.supervisor.run()
-    assert "cannot be started: No such file" in caplog.text
+    assert caplog.text.count("cannot be started: No such file") == 4  # after 0, 1, 3 and 7 seconds
+    assert made.endings == [("child", "the process cannot be started: No such file or directory")] * 4
 
 
 def test_at_the_end_children_are_asked_to_end_and_then_made_to(
@@ -175,7 +182,7 @@ def test_at_the_end_children_are_asked_to_end_and_then_made_to(
 
 def test_a_child_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
-    child = f"{NOTE.replace('NOTES', repr(str(notes)))}; from newsletter.daemon.supervisor import tie; tie(); "
+    child = f"{NOTE.replace('NOTES', repr(str(notes)))}; from newsletter.daemon.child import tie; tie(); "
     parent = f"""
         import subprocess, sys, time
         subprocess.Popen([sys.executable, "-c", {child + "import time; time.sleep(600)"!r}], stdin=subprocess.PIPE)
@@ -188,3 +195,27 @@ def test_a_child_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     until(lambda: not lives(pid))
+
+
+def test_signals_that_come_one_upon_the_other_stop_it() -> None:
+    """A handler may interrupt another, or the wait itself: what is not reentrant would hang here sooner or later."""
+    with stop_on_signal() as stop:
+        assert not stop.within(0)
+        sender = python(f"""
+            import os, signal
+            for number in range(2000):
+                os.kill({os.getpid()}, signal.SIGTERM if number % 2 else signal.SIGINT)
+        """)
+        with subprocess.Popen(sender) as process:
+            while process.poll() is None:
+                stop.within(0.001)
+        assert stop.is_set()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_told_to_leave_it_leaves_once_and_where_that_is_lost_at_the_next_wait() -> None:
+    with leave_on_signal() as told_to_stop_within:
+        with pytest.raises(SystemExit):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # on the way out
+        assert told_to_stop_within(WAITS)

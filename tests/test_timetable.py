@@ -99,6 +99,21 @@ def test_what_was_interrupted_goes_on_at_once(newest: date | None) -> None:
     assert turn.at <= at(7, 1)
 
 
+def test_what_is_interrupted_again_and_again_does_not_spin() -> None:
+    begun = Attempt(DAY, 4, at(7, 30))
+    assert next_turn(HOURS, at(7, 31), None, begun).at == at(8, 30)
+
+
+@pytest.mark.parametrize("last", [Attempt(DAY, 1, at(5), at(5, 1), at(5, 10), "so"), Attempt(DAY, 1, at(5))])
+def test_a_try_by_hand_before_its_hours_does_not_begin_them(last: Attempt) -> None:
+    assert next_turn(HOURS, at(5, 20), None, last).at == at(7)
+
+
+def test_after_the_clock_was_set_back_no_pause_is_longer_than_it_was() -> None:
+    assert next_turn(HOURS, at(9), None, Attempt(DAY, 5, at(18), at(18, 1), at(19), "so")).at <= at(9)
+    assert next_turn(HOURS, at(9), None, Attempt(DAY, 1, at(18))).at <= at(9)
+
+
 def test_an_edition_that_was_interrupted_is_finished_even_after_its_hours() -> None:
     assert next_turn(HOURS, at(22), DAY, tried(ended=False)).day == DAY
 
@@ -145,6 +160,9 @@ def test_any_week_tries_each_date_in_its_hours_and_ends_with_one_edition_at_most
     end = now + timedelta(days=5)
     while now < end:
         newest = editions[-1] if editions else None
+        if data.draw(st.integers(0, 9)) == 9:  # somebody tries by hand, at any hour
+            today = hours.today(now)
+            attempts[today] = Attempt(today, 1, now, now, now + pause(1, 0.5), "so")
         turn = next_turn(hours, now, newest, attempts.get(hours.today(now)))
         opens, closes = hours.of(turn.day)
         if turn.at > now:

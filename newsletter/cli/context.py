@@ -1,10 +1,8 @@
 """What every command shares: the configuration, the app over it, and how things are shown."""
 
 import json
-import signal
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -35,17 +33,24 @@ class Context:
         """The command that runs this very program, with the same configuration and the same log."""
         flags = ["--quiet"] if self.quiet else ["--verbose"] * self.verbosity
         shared = ["--config", str(self.config_path), "--log-format", self.log_format, *flags]
-        return [sys.executable, "-m", "newsletter", *shared, *arguments]
+        # Without -P a module in the working directory would go before ours.
+        return [sys.executable, "-P", "-m", "newsletter", *shared, *arguments]
 
     @cached_property
     def app(self) -> App:
         """The app over the configuration. Raises `ConfigError`."""
         return App(load(self.config_path))
 
+    @cached_property
+    def looking(self) -> App:
+        """The app for a command that only looks: it changes nothing, and works where nothing may be written."""
+        return App(load(self.config_path), looking=True)
+
     def close(self) -> None:
         """Close what was opened."""
-        if "app" in self.__dict__:
-            self.app.close()
+        for name in ("app", "looking"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     @contextmanager
     def progress(self, label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
@@ -60,19 +65,6 @@ class Context:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(label, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def stop_on_signal() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, for as long as the block runs."""
-    stop = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, previous, strict=True):
-            signal.signal(number, handler)
 
 
 class DateType(click.ParamType[date]):

@@ -1,20 +1,17 @@
 """`newsletter backup` and `adopt`: copies of the database, and which of them sends."""
 
-import tempfile
 from pathlib import Path
 
 import click
 
 from newsletter.app import App
+from newsletter.backups import why_no_backup, write_backup
 from newsletter.cli.context import Context
-from newsletter.errors import StorageError, UsageError
+from newsletter.errors import UsageError
 from newsletter.locks import hold
 from newsletter.model import DeliveryStatus
 from newsletter.publish import publishing
-from newsletter.storage.database import copy_database, count_subscribers, put_in_place
 
-_ITS_OWN = ("", "-wal", "-shm", "-journal", ".instance", ".publish", ".sender", ".run")  # the database's
-_IN_USE = ("-wal", "-journal", ".instance")  # beside a database that is more than a backup
 _WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED, DeliveryStatus.SENDING)
 
 
@@ -28,7 +25,7 @@ def backup(context: Context, file: Path) -> None:
     `newsletter adopt`.
     """
     database, target = _database(context.app), file.resolve()
-    if reason := _why_not(database, target):
+    if reason := why_no_backup(database, target):
         raise UsageError(f"{file}: {reason}; name another file")
     subscribers = write_backup(context.app, target)
     click.echo(f"Wrote {file}: {target.stat().st_size / 1e6:.1f} MB, {subscribers} subscribers.")
@@ -39,41 +36,6 @@ def _database(app: App) -> Path:
     if not database.exists():
         raise UsageError(f"{database}: there is no database yet")
     return database
-
-
-def _why_not(database: Path, target: Path) -> str:
-    """What speaks against writing a backup there; empty if nothing does."""
-    if target in (_beside(database.resolve(), end) for end in _ITS_OWN):
-        return "it belongs to the database itself"
-    if not target.parent.is_dir():
-        return "there is no such folder"
-    for end in _IN_USE:
-        if (other := _beside(target, end)).exists():
-            return f"{other.name} lies beside it, so that is a database in use"
-    try:
-        if target.exists():
-            count_subscribers(target)
-    except StorageError:
-        return "there is something that is no backup of a newsletter"
-    return ""
-
-
-def _beside(path: Path, end: str) -> Path:
-    return path.with_name(f"{path.name}{end}")
-
-
-def write_backup(app: App, target: Path) -> int:
-    """Make the copy beside its place, and put it there once it is whole; returns how many subscribers it holds."""
-    source = app.storage.database.path  # opened first: the copy of a database without an id would send
-    try:
-        with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as folder:
-            new = Path(folder) / target.name
-            copy_database(source, new)
-            subscribers = count_subscribers(new)
-            put_in_place(new, target)
-    except OSError as error:
-        raise StorageError(f"{target}: cannot be written: {error.strerror}") from error
-    return subscribers
 
 
 @click.command()

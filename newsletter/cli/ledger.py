@@ -29,7 +29,7 @@ def editions() -> None:
 @click.pass_obj
 def list_editions(context: Context, limit: int, as_json: bool) -> None:
     """Every date with what its edition announced, or why it has none."""
-    days = standing.days(context.app, limit)
+    days = standing.days(context.looking, limit)
     if as_json:
         show_json([asdict(day) for day in days])
         return
@@ -46,7 +46,7 @@ def list_editions(context: Context, limit: int, as_json: bool) -> None:
 @click.pass_obj
 def show_edition(context: Context, day: date, as_json: bool) -> None:
     """What the edition of DATE announced, how it was fetched, and what became of its digests."""
-    storage = context.app.storage
+    storage = context.looking.storage
     if not storage.editions.exists(day):
         harvests = storage.harvests.of_date(day)
         reason = standing.explain(harvests[-1]) if harvests else "nothing was fetched for it"
@@ -95,7 +95,7 @@ def deliveries() -> None:
 @click.pass_obj
 def list_deliveries(context: Context, status: str | None, limit: int, as_json: bool) -> None:
     """The newest deliveries, with the last answer to each."""
-    found = context.app.storage.deliveries.all(DeliveryStatus(status) if status else None, limit)
+    found = context.looking.storage.deliveries.all(DeliveryStatus(status) if status else None, limit)
     if as_json:
         show_json([asdict(delivery) for delivery in found])
         return
@@ -119,13 +119,24 @@ def retry(context: Context) -> None:
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
     """What ran, what is due, what is ill and why. Exit status 1 if something is overdue."""
-    report = standing.report(context.app)
+    app = context.looking
+    if not app.storage.database.exists:
+        _show_nothing(as_json=as_json)
+        return
+    report = standing.report(app)
     if as_json:
-        show_json(asdict(report))
+        show_json({"database": app.config.newsletter.database, **asdict(report)})
     else:
         _show_status(report)
     if report.overdue:
         sys.exit(1)
+
+
+def _show_nothing(*, as_json: bool) -> None:
+    if as_json:
+        show_json({"database": None})
+    else:
+        click.echo("database     none yet; `newsletter run`, `publish` or `subscribers add` makes it")
 
 
 def _show_daemon(report: standing.Report) -> None:
@@ -137,7 +148,9 @@ def _show_daemon(report: standing.Report) -> None:
         return
     ago = f", last beat {(report.now - heart.seen).total_seconds():.0f} s ago" if heart else ""
     click.echo(f"daemon       process {run.pid} since {run.began:%Y-%m-%d %H:%M} UTC{ago}")
-    if report.turn is not None:
+    if report.publishing and report.attempt is not None:
+        click.echo(f"at work      on the edition of {report.attempt.day} since {report.attempt.began:%H:%M} UTC")
+    elif report.turn is not None:
         at = "now" if report.turn.at <= report.now else f"{report.turn.at:%Y-%m-%d %H:%M} UTC"
         click.echo(f"next         {at}, the edition of {report.turn.day}: {report.turn.why}")
 

@@ -56,8 +56,9 @@ def configure(level: int, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATS[form]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     # It logs addresses with their queries, and a reader's query is personal.
-    logging.getLogger("urllib3").setLevel(max(level, logging.INFO))
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _time(record: logging.LogRecord) -> str:

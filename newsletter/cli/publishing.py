@@ -10,9 +10,9 @@ import click
 
 from newsletter import publish as verbs
 from newsletter.archive import Outcome
-from newsletter.cli.context import Context, DateType, stop_on_signal
+from newsletter.cli.context import Context, DateType
 from newsletter.cli.logs import in_the_log
-from newsletter.daemon.supervisor import tie
+from newsletter.daemon.child import stop_on_signal, tie
 from newsletter.delivery import Tally, Work
 from newsletter.errors import SourceError
 from newsletter.fetching import fetch as fetch_verb
@@ -101,7 +101,7 @@ def preview(context: Context, subscriber: str | None, topic: str | None, output:
     """Write the mail of the newest edition to a file, without sending."""
     if subscriber and topic:
         raise click.UsageError("--subscriber or --topic, not both")
-    mail = preview_verb(context.app, subscriber, topic)
+    mail = preview_verb(context.looking, subscriber, topic)
     with click.open_file(str(output), "wb") as file:
         file.write(mail.as_file(output.suffix))
     click.echo(f"Wrote {output}: {mail.subject}", err=str(output) == "-")

@@ -1,15 +1,14 @@
 """`newsletter run`, and the part of it that keeps the beat."""
 
-import signal
-import sys
 import time
 
 import click
 
 from newsletter import daemon
-from newsletter.cli.context import Context, stop_on_signal
+from newsletter.cli.context import Context
 from newsletter.cli.logs import in_the_log
-from newsletter.daemon.supervisor import tie
+from newsletter.daemon.child import leave_on_signal, stop_on_signal, tie
+from newsletter.journal import DELIVER, HEARTBEAT
 
 
 @click.command()
@@ -21,9 +20,9 @@ def run(context: Context) -> None:
     The edition is begun at `publish_at`. If there is none yet, arXiv is asked again until `publish_until`. `newsletter
     status`, from anywhere, tells how it goes.
     """
-    commands = {"heartbeat": context.program("heartbeat"), "deliver": context.program("deliver", "--tied")}
+    commands = {HEARTBEAT: context.program("heartbeat"), DELIVER: context.program("deliver", "--tied")}
     with stop_on_signal() as stop:
-        daemon.run(context.app, commands, stop.wait, time.monotonic)
+        daemon.run(context.app, commands, stop.within, time.monotonic)
 
 
 @click.command(hidden=True)
@@ -33,20 +32,9 @@ def heartbeat(context: Context) -> None:
     """Begin what is due, again and again: a part of `newsletter run`, which starts it."""
     from newsletter.daemon.heartbeat import Heartbeat
 
-    def leave(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: leaving takes locks and transactions down in order
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        sys.exit(0)
-
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
-    tie()
-
-    def rest(seconds: float) -> bool:
-        time.sleep(max(seconds, 0))
-        return False
-
-    Heartbeat(context.app, rest).run()
+    with leave_on_signal() as told_to_stop_within:
+        tie()
+        Heartbeat(context.app, told_to_stop_within).run()
 
 
 COMMANDS = (run, heartbeat)

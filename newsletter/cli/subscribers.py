@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from newsletter.app import App
 from newsletter.cli.context import Context, json_option, show_json, show_json_list, show_table
 from newsletter.errors import RunError, UsageError
 from newsletter.model import Frequency, Status, Subscriber, Suppression
@@ -45,7 +46,7 @@ def add(
         email, topics, queries, Frequency(frequency), confirmed=confirmed, today=app.today(), now=app.now()
     )
     if outcome is Outcome.ALREADY:
-        known = _found(context, email)
+        known = _found(app, email)
         command = "set" if known.status in (Status.CONFIRMED, Status.PAUSED) else "confirm"
         raise UsageError(
             f"{known.email} is known already, {known.status}; see `newsletter subscribers {command} --help`"
@@ -64,7 +65,7 @@ def add(
 @click.pass_obj
 def list_(context: Context, status: str | None, as_json: bool) -> None:
     """All subscribers, by address."""
-    found = context.app.storage.subscribers.all(Status(status) if status else None)
+    found = context.looking.storage.subscribers.all(Status(status) if status else None)
     if as_json:
         show_json_list(map(_as_dict, found))
     else:
@@ -80,8 +81,9 @@ def list_(context: Context, status: str | None, as_json: bool) -> None:
 @click.pass_obj
 def show(context: Context, email: str, as_json: bool) -> None:
     """All that is held of EMAIL."""
-    subscriber = _found(context, email)
-    suppression = context.app.storage.subscribers.suppression(email)
+    app = context.looking
+    subscriber = _found(app, email)
+    suppression = app.storage.subscribers.suppression(email)
     facts = {**_as_dict(subscriber), "suppressed": suppression}
     if as_json:
         show_json(facts)
@@ -209,7 +211,7 @@ def import_(context: Context, file: Path, confirmed: bool) -> None:
 @click.pass_obj
 def export(context: Context, file: Path) -> None:
     """Write all subscribers as CSV to FILE (default: standard output); `import` reads it back."""
-    lines = (line.encode() for line in context.app.subscriptions.export_csv())
+    lines = (line.encode() for line in context.looking.subscriptions.export_csv())
     if str(file) == "-":
         sys.stdout.buffer.writelines(lines)
         return
@@ -226,8 +228,8 @@ def _private(path: str, flags: int) -> int:
     return handle
 
 
-def _found(context: Context, email: str) -> Subscriber:
-    subscriber = context.app.subscriptions.find(email)
+def _found(app: App, email: str) -> Subscriber:
+    subscriber = app.subscriptions.find(email)
     if subscriber is None:
         raise UsageError(f"there is no subscriber {email}")
     return subscriber

@@ -21,8 +21,8 @@ def topics() -> None:
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """The operator's topics, with how many readers chose each by name."""
-    storage = context.app.storage
-    chosen = storage.topics.subscribers()
+    app = context.looking
+    chosen = app.storage.topics.subscribers()
     rows = [
         {
             "name": topic.name,
@@ -30,8 +30,7 @@ def list_(context: Context, as_json: bool) -> None:
             "subscribers": chosen.get(topic.id, 0),
             "state": "sleeping" if topic.sleeping else "awake",
         }
-        for topic in storage.topics.all()
-        if not topic.personal
+        for topic in app.storage.topics.followed(app.named_topics)
     ]
     if as_json:
         show_json(rows)

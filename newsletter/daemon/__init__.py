@@ -14,20 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 from newsletter.app import App
 from newsletter.daemon.supervisor import Supervisor
 from newsletter.errors import StorageError
-from newsletter.journal import at_work, note
+from newsletter.journal import RUN, Journal, note
 from newsletter.locks import hold
 
 log = logging.getLogger(__name__)
 
-LOCK = "run"
-
 
 def run(
-    app: App, commands: Mapping[str, Sequence[str]], rest: Callable[[float], bool], clock: Callable[[], float]
+    app: App,
+    commands: Mapping[str, Sequence[str]],
+    told_to_stop_within: Callable[[float], bool],
+    clock: Callable[[], float],
 ) -> None:
     """Keep the processes of a newsletter alive until told to stop; `commands` by their names in the journal.
 
-    `rest` waits for some seconds or less, and says whether we are to stop; `clock` is monotonic, in seconds.
+    `told_to_stop_within` waits for some seconds or less, and says whether we are; `clock` is monotonic, in seconds.
 
     Raises:
         BusyError: this newsletter runs already.
@@ -43,10 +44,10 @@ def run(
             return {}
 
     def ended(name: str, reason: str) -> None:
-        note(app, lambda storage, now: storage.jobs.end(name, now, reason))
+        note(app, lambda storage, now: storage.jobs.end(name, 0, now, reason))
 
-    with hold(app.lock_file(LOCK), "running this newsletter"), at_work(app, "run"):
+    with hold(app.lock_file(RUN), "running this newsletter"), Journal(app, RUN):
         app.storage.instance.check()
         log.info("runs config=%s database=%s", app.config.path, app.config.newsletter.database)
-        Supervisor(commands, clock=clock, rest=rest, signs=signs, ended=ended).run()
+        Supervisor(commands, clock=clock, told_to_stop_within=told_to_stop_within, signs=signs, ended=ended).run()
     log.info("stopped")

@@ -1,23 +1,21 @@
 """The supervisor: keeps its children alive, sees which hang, and ends them when it is told to end itself.
 
 A child's standard input is the read end of a pipe that we hold. When we die, however that comes, it reads the end of it
-and goes too (see `tie`).
+and goes too (see `child.tie`).
 """
 
 import logging
-import os
-import signal
 import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from newsletter.daemon.child import GRACE
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds before a child that ended is started again
-SETTLED = 600.0  # seconds after which a child counts as well, and its next end as the first
-HUNG = 1800.0  # seconds without a sign of life; the longest silence that is right is a push over a slow network
-GRACE = 20.0  # seconds to end in; the sender awaits answers for 8
+WELL_AFTER = 600.0  # seconds; a child that lived for so long is well again, and its next end counts as the first
+HUNG = 1800.0  # seconds without a sign of life; pushing over a slow network may take half of it
 TICK = 0.5  # seconds between two looks
 
 
@@ -33,15 +31,15 @@ class _Child:
     ends: int = 0  # in a row
     sign: object = None  # the last one seen, and when it was new
     sign_at: float = 0.0
-    why: str = ""  # it was killed by us
+    killed_because: str = ""
 
 
 class Supervisor:
     """Runs children by name until told to stop.
 
-    `clock` is monotonic, in seconds; `rest` waits for some seconds or less, and says whether we are to stop. `signs`
-    returns each child's last sign of life, any value that changes; `ended` is told of an end that a child cannot have
-    recorded itself.
+    `clock` is monotonic, in seconds; `told_to_stop_within` waits for some seconds or less, and says whether we are.
+    `signs` returns each child's last sign of life, any value that changes; `ended` is told of an end that a child
+    cannot have recorded itself.
     """
 
     def __init__(
@@ -49,14 +47,15 @@ class Supervisor:
         commands: Mapping[str, Sequence[str]],
         *,
         clock: Callable[[], float],
-        rest: Callable[[float], bool],
+        told_to_stop_within: Callable[[float], bool],
         signs: Callable[[], Mapping[str, object]],
         ended: Callable[[str, str], None],
         hung: float = HUNG,
         grace: float = GRACE,
     ) -> None:
         self._children = [_Child(name, command) for name, command in commands.items()]
-        self._clock, self._rest, self._signs, self._ended = clock, rest, signs, ended
+        self._clock, self._signs, self._ended = clock, signs, ended
+        self._told_to_stop_within = told_to_stop_within
         self._hung, self._grace = hung, grace
         self._looked = clock()
 
@@ -66,7 +65,7 @@ class Supervisor:
             while True:
                 for child in self._children:
                     self._keep(child)
-                if self._rest(TICK):
+                if self._told_to_stop_within(TICK):
                     break
                 self._look_for_hung()
         finally:
@@ -80,9 +79,12 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         try:
-            child.process = subprocess.Popen(child.command, stdin=subprocess.PIPE)
+            # A group of its own: Ctrl-C in the terminal is for us, and we tell the children.
+            child.process = subprocess.Popen(child.command, stdin=subprocess.PIPE, process_group=0)
         except OSError as error:
-            self._put_off(child, f"cannot be started: {error.strerror}")
+            reason = f"cannot be started: {error.strerror}"
+            self._put_off(child, reason)
+            self._ended(child.name, f"the process {reason}")
             return
         child.started = child.sign_at = self._clock()
         log.info("child started name=%s pid=%d", child.name, child.process.pid)
@@ -91,10 +93,10 @@ class Supervisor:
         if child.process is not None and child.process.stdin is not None:
             child.process.stdin.close()
         child.process = None
-        if self._clock() - child.started >= SETTLED:
+        if self._clock() - child.started >= WELL_AFTER:
             child.ends = 0
-        reason = child.why or _describe(status)
-        child.why = ""
+        reason = child.killed_because or _describe(status)
+        child.killed_because = ""
         self._put_off(child, reason)
         if status not in (0, 1):  # these it has recorded itself
             self._ended(child.name, f"the process {reason}")
@@ -117,7 +119,7 @@ class Supervisor:
             if sign != child.sign:
                 child.sign, child.sign_at = sign, now
             if child.process is not None and now - child.sign_at >= self._hung:
-                child.why = f"gave no sign of life for {self._hung:.0f} s and was killed"
+                child.killed_because = f"gave no sign of life for {self._hung:.0f} s and was killed"
                 child.sign_at = now
                 child.process.kill()
 
@@ -140,14 +142,3 @@ class Supervisor:
 
 def _describe(status: int) -> str:
     return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-
-
-def tie(pipe: int = 0) -> None:
-    """End this process, as by SIGTERM, when whoever holds the other end of a pipe (standard input) has gone."""
-
-    def watch() -> None:
-        while os.read(pipe, 1):  # not the file object: its lock would be held when the interpreter ends
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="tie", daemon=True).start()

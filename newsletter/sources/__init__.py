@@ -32,7 +32,7 @@ class Source(Protocol):
     def fetch(self, wants: Sequence[Want], since: datetime, progress: Callable[[int], None] = ...) -> Harvest:
         """Ask for every want, covering at least the versions submitted after `since`.
 
-        A want that fails is named in the harvest's accounts; it does not stop the others. `progress` is called with
-        the number of wants done.
+        A want that fails is named in the harvest's accounts; it does not stop the others. `progress` is called
+        with the number of wants done, after each page.
         """
         ...

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import requests
 
@@ -39,15 +40,17 @@ class ApiSource:
         """Ask for every want; see `Source.fetch`."""
         papers: dict[tuple[str, int], Paper] = {}
         listed, accounts = {}, {}
-        for done, want in enumerate(wants, 1):
-            found, account = self._fetch_one(want, since)
+        for done, want in enumerate(wants):
+            found, account = self._fetch_one(want, since, partial(progress, done))
             papers.update((paper.key, paper) for paper in found)
             listed[want.topic_id] = tuple(paper.key for paper in found)
             accounts[want.topic_id] = account
-            progress(done)
+            progress(done + 1)
         return Harvest(tuple(papers.values()), listed, accounts)
 
-    def _fetch_one(self, want: Want, since: datetime) -> tuple[list[Paper], TopicAccount]:
+    def _fetch_one(
+        self, want: Want, since: datetime, page_read: Callable[[], None]
+    ) -> tuple[list[Paper], TopicAccount]:
         found: dict[tuple[str, int], Paper] = {}
         start = total = 0
         asked = self._asked
@@ -59,6 +62,7 @@ class ApiSource:
                 error = str(failure)
                 break
             start, total = start + answer.entries, answer.total
+            page_read()
             found.update((paper.key, paper) for paper in answer.papers)
             if start >= min(total, MAX_DEPTH) or self._reached_the_known(want, answer, since, len(found)):
                 break
@@ -84,7 +88,9 @@ class ApiSource:
             except GateError:
                 raise
             except SourceError as error:
-                log.warning("asking again: start=%d attempt=%d reason=%s", start, attempt + 1, error)
+                # What arXiv says of a query may repeat it, and it may be a reader's own.
+                reason = str(error).partition(": arXiv says")[0]
+                log.warning("asking again: start=%d attempt=%d reason=%s", start, attempt + 1, reason)
                 failure = error
             else:
                 for reason in answer.unreadable:
@@ -139,4 +145,4 @@ def _explain(error: requests.RequestException) -> str:
         return "no answer in time"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    return f"{type(error).__name__}: {error}"
+    return type(error).__name__  # its text may hold the query, which may be a reader's own

@@ -27,10 +27,11 @@ class Storage:
         path: Path,
         patience: float = BUSY_TIMEOUT,
         *,
+        looking: bool = False,
         make_id: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
-        """Open or make the file; `patience` as for `Database`. Raises `StorageError`."""
-        self.database = Database(path, patience)
+        """Open or make the file; `patience` and `looking` as for `Database`. Raises `StorageError`."""
+        self.database = Database(path, patience, looking=looking)
         self.instance = Instance(self.database, make_id)
         self.papers = Papers(self.database)
         self.topics = Topics(self.database)
@@ -41,8 +42,9 @@ class Storage:
         self.deliveries = Deliveries(self.database, self.instance)
         self.attempts = Attempts(self.database)
         self.jobs = Jobs(self.database)
-        with suppress(StorageError):  # who only reads need not hear of it; `check` tries again, and tells
-            self.instance.begin()
+        if not looking:
+            with suppress(StorageError):  # who only reads need not hear of it; `check` tries again, and tells
+                self.instance.begin()
 
     def write(self) -> AbstractContextManager[None]:
         """One write transaction; see `Database.write`."""

@@ -5,14 +5,14 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 
-from newsletter.errors import StorageError
+from newsletter.errors import LockedError, StorageError
 from newsletter.storage.schema import migrations
 
 BUSY_TIMEOUT = 10.0  # seconds another writer is waited for
@@ -28,7 +28,7 @@ def to_text(moment: datetime) -> str:
 
 def to_moment(text: str) -> datetime:
     """The inverse of `to_text`."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def to_date(text: str | None) -> date | None:
@@ -56,29 +56,72 @@ class _Rows(sqlite3.Cursor):
 class Database:
     """One connection to subscribers.db; belongs to the thread that opened it.
 
-    WAL, foreign keys on, mode 0600. `write` is the only way to change anything.
+    WAL, foreign keys on, mode 0600. `write` is the only way to change anything. `exists` is False where there is no
+    file: who only looks finds an empty database then, which is nowhere but in memory.
     """
 
-    def __init__(self, path: Path, patience: float = BUSY_TIMEOUT) -> None:
+    def __init__(self, path: Path, patience: float = BUSY_TIMEOUT, *, looking: bool = False) -> None:
         """Open the file, making it on first use and migrating an older one; `patience` is how many seconds another
-        writer is waited for.
+        writer is waited for. Only `looking`, nothing is made, migrated or written.
 
         Raises:
-            StorageError: it cannot be opened, is no database of ours, or is newer than this program.
+            StorageError: it cannot be opened, is no database of ours, or is newer than this program; only looking,
+                also if it is older.
 
         """
-        self.path, self._patience = path, patience
+        self.path, self._patience, self._looking = path, patience, looking
+        self.exists = not looking or _is_there(path)
         with self._translated():
+            if not looking:
+                self._open()
+            elif self.exists:
+                self._look()
+            else:
+                self._connect(":memory:", uri=False)
+                self._migrate()
+                self._connection.execute("PRAGMA query_only = ON")
+
+    def _open(self) -> None:
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be opened: {error.strerror}") from error
+        self._connect(str(self.path), uri=False)
+        self._use_wal()
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._migrate()
+
+    def _use_wal(self) -> None:
+        """Switch to the write-ahead log. Of two processes that do it at once, in a new database or a restored backup,
+        SQLite refuses one without waiting; so that one waits for the other here, and looks again."""
+        for last in (False, False, False, True):
             try:
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            except OSError as error:
-                raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
-            self._connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
-            self._connection.row_factory = sqlite3.Row
-            self.tables = sqlite_utils.Database(self._connection)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            self._migrate()
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if last or not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                    raise
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("ROLLBACK")
+
+    def _look(self, tries: int = 5) -> None:
+        self._connect(_address_to_look_at(self.path), uri=True)
+        try:
+            older = self._pending()
+        except sqlite3.OperationalError as error:
+            self._connection.close()
+            if tries and error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+                self._look(tries - 1)  # the files beside it come and go with who writes
+                return
+            raise
+        if older:
+            self._connection.close()
+            raise StorageError(f"{self.path}: older than this program; the next command that writes migrates it")
+
+    def _connect(self, address: str, *, uri: bool) -> None:
+        self._connection = sqlite3.connect(address, timeout=self._patience, isolation_level=None, uri=uri)
+        self._connection.row_factory = sqlite3.Row
+        self.tables = sqlite_utils.Database(self._connection)
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded in if nobody else reads."""
@@ -90,8 +133,11 @@ class Database:
 
         Raises:
             StorageError: busy for longer than our patience, disk full, read-only. Nothing was written.
+            RuntimeError: it was opened for looking only; the mistake is the program's.
 
         """
+        if self._looking:
+            raise RuntimeError(f"{self.path} was opened for looking only")
         with self._translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -153,16 +199,22 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise StorageError(f"{self.path}: {_explain(error, self._patience)}") from error
+            locked = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+            kind = LockedError if locked else StorageError
+            raise kind(f"{self.path}: {_explain(error, self._patience)}") from error
 
-    def _migrate(self) -> None:
+    def _pending(self) -> bool:
+        """Whether it is older than this program. Raises `StorageError` if it is newer, or none of ours."""
         if self.tables.table_names() and not self.tables["_sqlite_migrations"].exists():
             raise StorageError(f"{self.path}: it is a database of something else")
         known = {migration.name for migration in migrations.pending(sqlite_utils.Database(memory=True))}
         applied = {migration.name for migration in migrations.applied(self.tables)}
         if unknown := applied - known:
             raise StorageError(f"{self.path}: made by a newer version of this program ({', '.join(sorted(unknown))})")
-        if known - applied:
+        return bool(known - applied)
+
+    def _migrate(self) -> None:
+        if self._pending():
             self._connection.execute("BEGIN IMMEDIATE")  # two processes may start at once: one migrates, one waits
             try:
                 migrations.apply(self.tables)
@@ -171,6 +223,31 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file. A folder that is not there either is as wrong as it is for who writes."""
+    try:
+        with suppress(FileNotFoundError):
+            path.stat()
+            return True
+        path.parent.stat()
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
+    return False
+
+
+def _address_to_look_at(path: Path) -> str:
+    """How SQLite is told to open a file that is not to be changed.
+
+    Of a database in WAL mode a reader too needs the files `-wal` and `-shm`, and makes them. Made by somebody who may
+    not write the database they could keep its owner out, and in a folder that is read-only they cannot be made. There
+    a database without them, which nobody has open, is read as it lies.
+    """
+    real = path.resolve()
+    in_use = any(real.with_name(f"{real.name}{end}").exists() for end in ("-wal", "-journal"))
+    ours = os.access(real, os.W_OK) and os.access(real.parent, os.W_OK)
+    return f"{real.as_uri()}?mode=ro" if in_use or ours else f"{real.as_uri()}?mode=ro&immutable=1"
 
 
 def copy_database(source: Path, target: Path) -> None:

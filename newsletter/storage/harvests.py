@@ -119,6 +119,11 @@ class Harvests:
         row = self._db.row("SELECT * FROM harvests ORDER BY id DESC LIMIT 1")
         return _to_record(row) if row else None
 
+    def newest_good(self) -> HarvestRecord | None:
+        """The last fetch that did not fail."""
+        row = self._db.row("SELECT * FROM harvests WHERE state <> 'failed' ORDER BY id DESC LIMIT 1")
+        return _to_record(row) if row else None
+
     def by_date(self, limit: int) -> Iterator[HarvestRecord]:
         """The last fetch of each date, newest date first."""
         rows = self._db.execute("SELECT *, max(id) FROM harvests GROUP BY date ORDER BY date DESC LIMIT ?", (limit,))

@@ -13,28 +13,24 @@ class Jobs:
         self._db = database
 
     def begin(self, name: str, pid: int, now: datetime) -> None:
-        """Record that a job is at work; how it failed before stays until it ends. Inside a write transaction."""
-        self._db.execute(
-            "INSERT INTO jobs (name, pid, began, seen, failure, failures) VALUES (?1, ?2, ?3, ?3, '', 0)"
-            " ON CONFLICT (name) DO UPDATE SET pid = ?2, began = ?3, seen = ?3, ended = NULL",
-            (name, pid, to_text(now)),
-        )
+        """Record that a job is at work; how it failed before stays until it goes well. Inside a write transaction."""
+        self._db.execute(f"{_INSERT} pid = ?2, began = ?3, seen = ?3, ended = NULL", (name, pid, to_text(now), ""))
 
-    def see(self, name: str, now: datetime) -> None:
+    def see(self, name: str, pid: int, now: datetime) -> None:
         """Record a sign of life; inside a write transaction."""
-        self._db.execute("UPDATE jobs SET seen = ? WHERE name = ?", (to_text(now), name))
+        self._db.execute(f"{_INSERT} pid = ?2, seen = ?3", (name, pid, to_text(now), ""))
 
-    def tell(self, name: str, now: datetime, failure: str = "") -> None:
+    def tell(self, name: str, pid: int, now: datetime, failure: str = "") -> None:
         """Record how a job goes, well without a `failure`; inside a write transaction."""
         self._db.execute(
-            "UPDATE jobs SET seen = ?1, failure = ?2, failures = iif(?2 = '', 0, failures + 1),"
-            " ill_since = iif(?2 = '', NULL, coalesce(ill_since, ?1)) WHERE name = ?3",
-            (to_text(now), failure, name),
+            f"{_INSERT} seen = ?3, failure = ?4, failures = iif(?4 = '', 0, failures + 1),"
+            " ill_since = iif(?4 = '', NULL, coalesce(ill_since, ?3))",
+            (name, pid, to_text(now), failure),
         )
 
-    def end(self, name: str, now: datetime, failure: str = "") -> None:
+    def end(self, name: str, pid: int, now: datetime, failure: str = "") -> None:
         """Record how a job ended, well without a `failure`; inside a write transaction."""
-        self.tell(name, now, failure)
+        self.tell(name, pid, now, failure)
         self._db.execute("UPDATE jobs SET ended = seen WHERE name = ?", (name,))
 
     def all(self) -> dict[str, Job]:
@@ -45,6 +41,13 @@ class Jobs:
         """One job; None if it never ran."""
         row = self._db.row("SELECT * FROM jobs WHERE name = ?", (name,))
         return _to_job(row) if row else None
+
+
+# The row may be missing: what a job wrote first may not have got through.
+_INSERT = """
+INSERT INTO jobs (name, pid, began, seen, failure, failures, ill_since)
+VALUES (?1, ?2, ?3, ?3, ?4, iif(?4 = '', 0, 1), iif(?4 = '', NULL, ?3)) ON CONFLICT (name) DO UPDATE SET
+"""
 
 
 def _to_job(row: Row) -> Job:

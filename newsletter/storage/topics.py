@@ -3,6 +3,7 @@
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from newsletter.errors import UsageError
@@ -10,6 +11,8 @@ from newsletter.model import Topic
 from newsletter.query import normal_form, parse
 from newsletter.storage.database import Database, Row, to_text
 from newsletter.text import INVISIBLE
+
+_NEW = Topic(id=0, name="", query="", personal=False, sleeping=False, begun=False)
 
 
 class Topics:
@@ -41,6 +44,14 @@ class Topics:
                     " sleeping = 0, begun = iif(?6, begun, NULL)",
                     (name, folded, query, normal, place, known),
                 )
+
+    def followed(self, named: Sequence[tuple[str, str]]) -> list[Topic]:
+        """The operator's topics with names, queries and sleep as `follow` would leave them; a new one has number 0."""
+        held = {_folded(topic.name): topic for topic in self.all() if not topic.personal}
+        awake = [
+            replace(held.pop(_folded(name), _NEW), name=name, query=query, sleeping=False) for name, query in named
+        ]
+        return [*awake, *(replace(topic, sleeping=True) for topic in held.values())]
 
     def all(self) -> list[Topic]:
         """Every topic and query: operator's in the configuration's order, sleeping ones behind, then readers'."""

@@ -32,7 +32,7 @@ format: $(VENV)/installed-dev ## Put the code into its format
 
 check: lint types test ## All of lint, types and test
 
-bench: $(VENV)/installed-dev ## Measure, and compare with the limits
+bench: $(VENV)/installed-dev ## Print what a day costs, beside references; ARGS="--quick" for a short run
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 wheel: $(VENV)/installed-dev ## Build the wheel, in dist

@@ -1,1 +1,1 @@
-"""What a day costs, each row beside a reference measured in the same run: `make bench`."""
+"""What a day costs, each step beside a reference measured in the same run: `make bench`."""

@@ -1,26 +1,72 @@
-"""Print what a day costs. These machines are noisy: read the ratios, not the seconds."""
+"""Print what a day costs."""
 
 import argparse
-import resource
-import sys
-import tempfile
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from benchmarks import day
-from benchmarks.measure import Row
+from benchmarks import composing, fetching, growth, house, matching, plot, publishing, sending, table
+from benchmarks.material import NEWS
+from benchmarks.measure import alone
+from benchmarks.table import Row
 
-parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-parser.add_argument("--papers", type=int, default=2_000)
-parser.add_argument("--readers", type=int, default=10_000)
-parser.add_argument("--queries", type=int, default=1_000)
-parser.add_argument("--mails", type=int, default=2_000, help="how many are really sent")
-arguments = parser.parse_args()
+_QUICK = {"papers": 100, "queries": 100, "mails": 50, "readers": 50}
+_Result = TypeVar("_Result", Row, growth.Point)
 
-print(f"{'step':<44} {'seconds':>8}  {'rate':>16}  {'ratio':>6}  reference")
-with tempfile.TemporaryDirectory() as folder:
-    rows = day.rows(Path(folder), arguments.papers, arguments.readers, arguments.queries, arguments.mails)
-    for row in rows:
-        assert isinstance(row, Row)
-        print(row, flush=True)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(f"peak memory {peak:.0f} MB", file=sys.stdout)
+
+def _main() -> None:
+    arguments = _parse()
+    results: list[Row] | list[growth.Point]
+    if arguments.plot:
+        results = points = _print(growth.growing())
+        arguments.plot.write_text(plot.draw(points), encoding="utf-8")
+    else:
+        print(table.heading(), flush=True)
+        results = _print(_rows(arguments.papers, arguments.queries, arguments.mails, arguments.readers))
+    if arguments.json:
+        records = [result.record() for result in results]
+        arguments.json.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--papers", type=int, default=2_000, help="fetched and matched (%(default)s)")
+    parser.add_argument("--queries", type=int, default=10_000, help="matched; also a tenth of them (%(default)s)")
+    parser.add_argument("--mails", type=int, default=10_000, help="joined, and sent (%(default)s)")
+    parser.add_argument("--readers", type=int, default=100_000, help="to publish for, and really send to (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="small numbers, to see that it runs")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="measure how it all grows instead, and draw it (SVG)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write down what is printed")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        vars(arguments).update(_QUICK)
+    return arguments
+
+
+def _rows(papers: int, queries: int, mails: int, readers: int) -> Iterator[Row]:
+    """Measure one step after the other, each in a process of its own."""
+    yield alone(fetching.fetching, papers)
+    yield alone(matching.indexing, papers)
+    yield alone(matching.matching, papers, queries // 10)
+    yield alone(matching.matching, papers, queries)
+    yield alone(composing.cards)
+    yield alone(composing.digests, "one choice", house.one_choice, mails, NEWS)
+    yield alone(composing.digests, "1 to 3 of 8 topics", house.few_topics, mails, NEWS)
+    yield alone(composing.digests, "a query each", house.own_queries, mails, papers)
+    yield alone(sending.sending, mails)
+    yield alone(publishing.queueing, readers)
+    yield alone(publishing.publishing, papers, readers)
+
+
+def _print(results: Iterable[_Result]) -> list[_Result]:
+    """Print results as they come."""
+    printed = []
+    for result in results:
+        print(result, flush=True)
+        printed.append(result)
+    return printed
+
+
+if __name__ == "__main__":
+    _main()

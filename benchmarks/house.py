@@ -1,0 +1,145 @@
+"""A newsletter in a folder of its own, furnished as far as a step needs: readers, today's papers, a queue.
+
+What furnishes it is called `aside`, so that the process that is measured holds nothing of it.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import material
+from benchmarks.material import NOW, TODAY, TOPICS
+from newsletter.app import App, Outside
+from newsletter.config import parse_table
+from newsletter.digests import Digests
+from newsletter.fetching import Gathered, store
+from newsletter.model import Frequency, Harvest, HarvestState, Paper, Status, TopicAccount
+from newsletter.settling import settle
+from newsletter.storage.deliveries import Claim
+from newsletter.storage.harvests import HarvestRecord
+from newsletter.storage.subscribers import NewSubscriber
+
+CONNECTIONS = 10
+_NOBODY = "http://127.0.0.1:9/api/query"
+_SAMPLE = 1_000  # mails, to learn how long they are
+
+#: Gives the topics that each of so many readers chooses.
+Crowd = Callable[[App, int], Iterable[tuple[int, ...]]]
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    with TemporaryDirectory(prefix="newsletter-bench-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def opened(folder: Path, *, api_url: str = _NOBODY, smtp_port: int = 9) -> Iterator[App]:
+    """The newsletter of a folder, with nothing in its caches: eight topics, mail by SMTP."""
+    table = {
+        "newsletter": {"sender": "Daily Papers <papers@example.org>", "base_url": "https://papers.example.org"},
+        "topics": [{"name": topic} for topic in TOPICS],
+        "arxiv": {
+            "categories": [],
+            "api_url": api_url,
+            "feed_url": api_url,
+            "oai_url": api_url,
+            "interval": 0,  # nobody to be polite to
+            "gate": "gate",
+        },
+        "delivery": {"transport": "smtp"},
+        "smtp": {"host": "127.0.0.1", "port": smtp_port, "connections": CONNECTIONS},
+    }
+    with closing(App(parse_table(table, folder / "config.toml"), Outside(clock=lambda: NOW))) as app:
+        yield app
+
+
+# ---------------------------------------------------------------- readers
+
+
+def one_choice(app: App, readers: int) -> Iterable[tuple[int, ...]]:
+    """All choose the same two topics."""
+    return itertools.repeat(tuple(_operators(app)[:2]), readers)
+
+
+def few_topics(app: App, readers: int) -> Iterator[tuple[int, ...]]:
+    """Each chooses one to three of the eight topics: 92 different choices."""
+    return itertools.islice(material.choices(_operators(app)), readers)
+
+
+def own_queries(app: App, readers: int) -> Iterator[tuple[int, ...]]:
+    """Each has a query, no two the same."""
+    return ((query,) for query in _personal(app, readers))
+
+
+def topics_and_queries(queries: int, app: App, readers: int) -> Iterator[tuple[int, ...]]:
+    """Each has one to three topics and one of so many queries."""
+    chosen = zip(few_topics(app, readers), itertools.cycle(_personal(app, queries)), strict=False)
+    return ((*topics, query) for topics, query in chosen)
+
+
+# ---------------------------------------------------------------- furniture
+
+
+def furnish(folder: Path, crowd: Crowd, readers: int, old_papers: Sequence[Paper] = ()) -> None:
+    """Let readers come after an edition of old papers; no topic has its first edition before it any more."""
+    with opened(folder) as app:
+        _bring(app, old_papers)
+        settle(app, TODAY - timedelta(days=2))
+        with app.storage.write():
+            people = _people(crowd(app, readers))
+            app.storage.subscribers.add(people, app.storage.editions.newest(), TODAY, NOW)
+        _bring(app, ())
+        settle(app, TODAY - timedelta(days=1))
+
+
+def bring_news(folder: Path, crowd: Crowd, readers: int, papers: int) -> None:
+    """Put new papers before selection, too."""
+    furnish(folder, crowd, readers)
+    with opened(folder) as app:
+        _bring(app, material.papers(papers))
+
+
+def fill_queue(folder: Path, crowd: Crowd, readers: int, papers: int) -> int:
+    """Make today's edition and queue its digests, too; the mean length of a mail."""
+    bring_news(folder, crowd, readers, papers)
+    with opened(folder) as app:
+        settle(app, TODAY)
+        digests = Digests(app.storage)
+        lengths = [len(app.compose(claim, digests) or b"") for claim in claims(app, _SAMPLE)]
+    return sum(lengths) // len(lengths)
+
+
+def claims(app: App, most: int = 1_000_000) -> list[Claim]:
+    """What is queued, as the sender gets it; it stays queued."""
+    ledger = app.storage.deliveries
+    return [
+        Claim(delivery, ledger.reader(delivery.subscriber_id, delivery.after), 0) for delivery in ledger.all(None, most)
+    ]
+
+
+def _operators(app: App) -> list[int]:
+    return [topic.id for topic in app.storage.topics.operators()]
+
+
+def _personal(app: App, number: int) -> list[int]:
+    return [app.storage.topics.query(query).id for query in material.queries(number)]
+
+
+def _people(chosen: Iterable[tuple[int, ...]]) -> Iterator[NewSubscriber]:
+    for number, topic_ids in enumerate(chosen):
+        yield NewSubscriber(f"reader{number}@example.org", Status.CONFIRMED, Frequency.DAILY, topic_ids)
+
+
+def _bring(app: App, papers: Sequence[Paper]) -> None:
+    """Propose papers as a fetch would have: each under one topic, and all topics were answered."""
+    ids, number = _operators(app), len(papers)
+    listed = {topic_id: tuple(paper.key for paper in papers[place :: len(ids)]) for place, topic_id in enumerate(ids)}
+    accounts = {topic.id: TopicAccount() for topic in app.storage.topics.asked()}
+    record = HarvestRecord(0, TODAY, NOW, "bench", HarvestState.FRESH, "", 1, number, number, 0, 0)
+    with app.storage.write():
+        store(app, Gathered(record, NOW, Harvest(tuple(papers), listed, accounts)))

@@ -71,24 +71,26 @@ def source(port: int, mails: int, length: int) -> None:
 @contextmanager
 def sink() -> Iterator[int]:
     """Postfix's server that takes mail and forgets it; the port."""
-    port = _free_port()
+    port = free_port()
     user = ("-u", "postfix") if os.geteuid() == 0 else ()  # it refuses to stay root
     process = subprocess.Popen([str(_SINK), *user, f"127.0.0.1:{port}", "100"])
     try:
-        _await(port)
+        await_port(port)
         yield port
     finally:
         process.terminate()
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _await(port: int) -> None:
+def await_port(port: int) -> None:
+    """Wait for a server to listen. Raises `TimeoutError`."""
     for _ in range(200):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -96,4 +98,4 @@ def _await(port: int) -> None:
             time.sleep(0.02)
         else:
             return
-    raise TimeoutError("smtp-sink did not start")
+    raise TimeoutError(f"nothing listens on port {port}")

@@ -3,12 +3,12 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmarks.sending import await_port, free_port
 
 MISSING = (
     "Postfix is not installed"
@@ -43,7 +43,7 @@ postlog unix-dgram n - n - 1 postlogd
 @contextmanager
 def postfix(folder: Path, users: Sequence[str], certificate: Path) -> Iterator[int]:
     """Run it; yields the port. Mail to USER@example.org lands in FOLDER/mail/USER/."""
-    etc, port = folder / "etc", _free_port()
+    etc, port = folder / "etc", free_port()
     for name in ("etc", "spool", "data", "mail"):
         (folder / name).mkdir(parents=True)
     owner = pwd.getpwnam("postfix")
@@ -83,24 +83,7 @@ def postfix(folder: Path, users: Sequence[str], certificate: Path) -> Iterator[i
     )
     subprocess.run(["postfix", "-c", str(etc), "start"], check=True, capture_output=True)
     try:
-        _await(port)
+        await_port(port)
         yield port
     finally:
         subprocess.run(["postfix", "-c", str(etc), "stop"], check=True, capture_output=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _await(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except ConnectionRefusedError:
-            time.sleep(0.02)
-        else:
-            return
-    raise TimeoutError("Postfix did not start")

@@ -28,11 +28,6 @@ needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no recor
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
 def papers() -> list[Paper]:
     return [make_paper(number) for number in range(45, 0, -1)]
 

@@ -28,16 +28,6 @@ WARNING = "the clock was set back"
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def library(time: Time) -> Library:
-    return Library(time)
-
-
-@pytest.fixture
 def app(tmp_path: Path, library: Library, time: Time) -> Iterator[App]:
     with ArxivStandIn(library) as arxiv:
         app = make_app(tmp_path, api_url=arxiv.url, topics=(TOPIC,), time=time)

@@ -39,11 +39,6 @@ SENT, DEFERRED, BOUNCED = DeliveryStatus.SENT, DeliveryStatus.DEFERRED, Delivery
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
 def server() -> Iterator[SmtpStandIn]:
     with SmtpStandIn() as server:
         yield server

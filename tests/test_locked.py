@@ -126,11 +126,6 @@ def server() -> Iterator[SmtpStandIn]:
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
 def app(tmp_path: Path, server: SmtpStandIn, locker: Locker, time: Time) -> Iterator[App]:
     """Five digests wait; when the second mail was taken, and before that is answered, the database is locked."""
     smtp = {"host": server.host, "port": server.port, "connections": 1}

@@ -28,16 +28,6 @@ VIDEO = "Video Anomaly Detection"
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def library(time: Time) -> Library:
-    return Library(time)
-
-
-@pytest.fixture
 def arxiv(library: Library) -> Iterator[ArxivStandIn]:
     with ArxivStandIn(library) as server:
         yield server

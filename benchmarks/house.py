@@ -116,10 +116,9 @@ def fill_queue(folder: Path, crowd: Crowd, readers: int, papers: int) -> int:
 
 def claims(app: App, most: int = 1_000_000) -> list[Claim]:
     """What is queued, as the sender gets it; it stays queued."""
-    ledger = app.storage.deliveries
-    return [
-        Claim(delivery, ledger.reader(delivery.subscriber_id, delivery.after), 0) for delivery in ledger.all(None, most)
-    ]
+    storage = app.storage
+    waiting = storage.deliveries.all(None, most)
+    return [Claim(delivery, storage.readers.one(delivery.subscriber_id, delivery.after), 0) for delivery in waiting]
 
 
 def _operators(app: App) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from newsletter.app import App
 from newsletter.errors import StorageError
-from newsletter.storage.database import copy_database, count_subscribers, put_in_place
+from newsletter.storage.copies import copy_database, count_subscribers, put_in_place
 
 _ITS_OWN = ("", "-wal", "-shm", "-journal", ".instance", ".publish", ".sender", ".run")  # the database's
 _IN_USE = ("-wal", "-journal", ".instance")  # beside a database that is more than a backup

@@ -8,7 +8,7 @@ from operator import itemgetter
 from newsletter.model import Announcement, Digest, Topic
 from newsletter.selection import make_digest
 from newsletter.storage import Storage
-from newsletter.storage.deliveries import Reader
+from newsletter.storage.readers import Reader
 
 _KEPT_WINDOWS = 4  # windows of editions whose announcements are kept; readers are served in the order they were queued
 _KEPT_DIGESTS = 1_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from newsletter.app import App
 from newsletter.digests import Digests
 from newsletter.errors import RunError, UsageError
-from newsletter.storage.deliveries import Reader
+from newsletter.storage.readers import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def preview(app: App, email: str | None, topic: str | None) -> Mail:
         if subscriber is None:
             raise UsageError(f"there is no subscriber {email}")
         address = subscriber.email
-        reader = app.storage.deliveries.reader(subscriber.id, before)
+        reader = app.storage.readers.one(subscriber.id, before)
     digests = Digests(app.storage)
     digest = digests.of(reader, dates[-1])
     if not digest.items:

@@ -40,7 +40,7 @@ from newsletter.rendering.readme import (
     render_edition,
 )
 from newsletter.settling import Decision, queue_only, settle
-from newsletter.storage.database import copy_database
+from newsletter.storage.copies import copy_database
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.timetable import pause
 

@@ -10,10 +10,11 @@ from newsletter.digests import Digests
 from newsletter.model import Announcement, Frequency, Kind
 from newsletter.query import parse
 from newsletter.rendering.fragments import Fragment
-from newsletter.storage.deliveries import Queued, Reader
+from newsletter.storage.deliveries import Queued
 from newsletter.storage.editions import UNLISTED
 from newsletter.storage.harvests import Undecided
 from newsletter.storage.matching import Matcher
+from newsletter.storage.readers import Reader
 
 log = logging.getLogger(__name__)
 
@@ -142,11 +143,11 @@ def _queue(app: App, day: date) -> int:
     turn = selection.weekly_turn(day, _WEEKDAYS.index(app.config.digest.weekly_on))
     queue = _Queue(app, Digests(app.storage), app.config.newsletter.domain, app.now())
     queued = 0
-    for readers in app.storage.deliveries.readers_due(newest, turn):
+    for readers in app.storage.readers.due(newest, turn):
         if newest is not None:
             due = [digest for reader in readers if (digest := queue.next_digest(reader, newest)) is not None]
             queued += app.storage.deliveries.queue(due, newest, queue.now)
-        app.storage.deliveries.cover(readers, newest, turn)
+        app.storage.readers.cover(readers, newest, turn)
     return queued
 
 

@@ -39,7 +39,7 @@ from newsletter.model import DeliveryStatus, Suppression
 from newsletter.publish import deliver, publish, rehearse
 from newsletter.settling import settle
 from newsletter.storage import Storage
-from newsletter.storage.database import count_subscribers
+from newsletter.storage.copies import count_subscribers
 
 CONFIG = '[newsletter]\nsender = "Daily Papers <papers@example.org>"\n[[topics]]\nname = "Graph Neural Networks"\n'
 FIRST_RELEASE = Path(__file__).parent / "schemas" / "0.1.0.sql"

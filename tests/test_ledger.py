@@ -143,7 +143,7 @@ class Story:
         for email in PEOPLE:
             subscriber = self.app.subscriptions.find(email)
             assert subscriber is not None
-            reader = self.app.storage.deliveries.reader(subscriber.id, None)
+            reader = self.app.storage.readers.one(subscriber.id, None)
             told = {version for versions in self.post.told[email].values() for version in versions}
             newest = {version.partition("v")[0]: 0 for version in told}
             for version in told:
@@ -186,11 +186,6 @@ def test_whatever_readers_and_operators_do(tmp_path: Path, seed: int) -> None:
 
 
 # ---------------------------------------------------------------- what once went wrong
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
 
 
 @pytest.fixture

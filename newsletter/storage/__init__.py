@@ -15,6 +15,7 @@ from newsletter.storage.harvests import Harvests
 from newsletter.storage.instance import Instance
 from newsletter.storage.jobs import Jobs
 from newsletter.storage.papers import Papers
+from newsletter.storage.readers import Readers
 from newsletter.storage.subscribers import Subscribers
 from newsletter.storage.topics import Topics
 
@@ -39,6 +40,7 @@ class Storage:
         self.editions = Editions(self.database)
         self.fragments = Fragments(self.database)
         self.subscribers = Subscribers(self.database)
+        self.readers = Readers(self.database)
         self.deliveries = Deliveries(self.database, self.instance)
         self.attempts = Attempts(self.database)
         self.jobs = Jobs(self.database)

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class _Rows(sqlite3.Cursor):
         try:
             return super().__next__()
         except sqlite3.Error as error:
-            raise StorageError(f"{self.path}: {_explain(error)}") from error
+            raise StorageError(f"{self.path}: {explain(error)}") from error
 
 
 class Database:
@@ -201,7 +201,7 @@ class Database:
         except sqlite3.Error as error:
             locked = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
             kind = LockedError if locked else StorageError
-            raise kind(f"{self.path}: {_explain(error, self._patience)}") from error
+            raise kind(f"{self.path}: {explain(error, self._patience)}") from error
 
     def _pending(self) -> bool:
         """Whether it is older than this program. Raises `StorageError` if it is newer, or none of ours."""
@@ -250,55 +250,8 @@ def _address_to_look_at(path: Path) -> str:
     return f"{real.as_uri()}?mode=ro" if in_use or ours else f"{real.as_uri()}?mode=ro&immutable=1"
 
 
-def copy_database(source: Path, target: Path) -> None:
-    """Make a consistent copy, whoever else has the database open: one private file, found to be sound.
-
-    In one step, so that writers do not make it begin again; they are not kept waiting, and it costs no memory.
-
-    Raises:
-        StorageError: it cannot be read or written, or is damaged. What there is of `target` is nothing then.
-
-    """
-    os.close(os.open(target, os.O_CREAT | os.O_RDWR, 0o600))
-    try:
-        with closing(sqlite3.connect(source)) as original, closing(sqlite3.connect(target)) as copy:
-            copy.execute("PRAGMA synchronous = OFF")  # nobody relies on it before it is done
-            original.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")  # no second file is needed to read it
-            (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        raise StorageError(f"{target}: {source} cannot be copied: {_explain(error)}") from error
-    if verdict != "ok":
-        raise StorageError(f"{source}: it is damaged, and was not copied: {verdict}")
-
-
-def count_subscribers(path: Path) -> int:
-    """How many subscribers a file holds that nobody has open. Raises `StorageError` if it is no database of ours."""
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as database:
-            if database.execute("SELECT 1 FROM _sqlite_migrations WHERE migration_set = 'newsletter'").fetchone():
-                return int(database.execute("SELECT count(*) FROM subscribers").fetchone()[0])
-    except sqlite3.Error as error:
-        raise StorageError(f"{path}: {_explain(error)}") from error
-    raise StorageError(f"{path}: it is a database of something else")
-
-
-def put_in_place(new: Path, path: Path) -> None:
-    """Rename a file that was written, over an older one; should the power fail, there is the one or the other."""
-    _sync(new)
-    new.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _explain(error: sqlite3.Error, patience: float = BUSY_TIMEOUT) -> str:
+def explain(error: sqlite3.Error, patience: float = BUSY_TIMEOUT) -> str:
+    """What is wrong, in words for a person."""
     reasons = {
         "SQLITE_BUSY": f"locked by another process for more than {patience:g} s",
         "SQLITE_FULL": "the disk is full",

@@ -1,29 +1,17 @@
-"""The ledger: who is due, what was queued, what became of it.
+"""The ledger: what was queued, and what became of it.
 
 Always true: every edition that holds something for a reader lies in exactly one delivery of theirs that has not
 expired, or after their `covered`; `overlapping` finds readers for whom it is not.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.model import Delivery, DeliveryStatus
 from newsletter.storage.database import Database, Row, from_date, to_date, to_moment, to_text
 from newsletter.storage.instance import Instance
-
-_BATCH = 5_000  # readers looked at in one query
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """A subscriber as selection needs them. `chosen` holds topics by id; empty: all of the operator's."""
-
-    id: int
-    covered: date | None
-    weekly: bool
-    chosen: frozenset[int]
-    waits: bool = False  # a digest of theirs that ends at `covered` has not been sent yet
+from newsletter.storage.readers import Reader, to_ids, to_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +59,6 @@ class Deliveries:
 
     def __init__(self, database: Database, instance: Instance) -> None:
         self._db, self._instance = database, instance
-
-    def readers_due(self, newest: date | None, turn: date) -> Iterator[list[Reader]]:
-        """Confirmed readers whose turn it is: daily ones who do not have the `newest` edition, weekly ones who did not
-        have the weekly day `turn`. In batches, so that a million cost no memory."""
-        last = 0
-        while True:
-            rows = self._db.rows(
-                _READERS_DUE, {"last": last, "newest": from_date(newest), "turn": turn.isoformat(), "batch": _BATCH}
-            )
-            if not rows:
-                return
-            last = rows[-1]["reader_id"]
-            yield [_to_reader(row, row["covered"], waits=bool(row["waits"])) for row in rows]
-
-    def reader(self, subscriber_id: int, covered: date | None) -> Reader:
-        """One reader, as if they had everything up to `covered`."""
-        row = self._db.row(
-            f"SELECT s.id AS reader_id, {_CHOICE} FROM subscribers AS s WHERE s.id = ?", (subscriber_id,)
-        )
-        assert row is not None  # noqa: S101 - the caller has just found them
-        return _to_reader(row, from_date(covered))
 
     def take_back(self, reader: Reader, now: datetime) -> date | None:
         """Expire what a reader has not got yet, so that their next digest holds it; returns where that begins.
@@ -146,13 +113,6 @@ class Deliveries:
         )
         return len(rows)
 
-    def cover(self, readers: Sequence[Reader], upto: date | None, turn: date) -> None:
-        """Move `covered` of readers whose turn it was; inside the transaction that queues their digests."""
-        self._db.executemany(
-            "UPDATE subscribers SET covered = max(covered, ?), turned = max(turned, ?) WHERE id = ?",
-            ((from_date(upto), turn.isoformat(), reader.id) for reader in readers),
-        )
-
     def chosen_on(self, subscriber_id: int, day: date) -> frozenset[int] | None:
         """The topics under which a digest of theirs took up the edition of a date (empty: all of the operator's);
         None if none did."""
@@ -161,7 +121,7 @@ class Deliveries:
             " AND status NOT IN ('expired', 'suppressed') AND after < ? AND upto >= ?",
             (subscriber_id, day.isoformat(), day.isoformat()),
         )
-        return None if chosen is None else _to_ids(chosen)
+        return None if chosen is None else to_ids(chosen)
 
     def take_up_lost(self, now: datetime) -> int:
         """Put what a dead sender left in *sending* back in the queue, its answer unknown; inside a write transaction.
@@ -314,17 +274,6 @@ class Deliveries:
         return [row[0] for row in rows]
 
 
-_CHOICE = """s.frequency,
-    (SELECT group_concat(c.topic_id) FROM subscriptions AS c WHERE c.subscriber_id = s.id) AS chosen"""
-_READERS_DUE = f"""
-SELECT s.id AS reader_id, s.covered, {_CHOICE},
-    EXISTS (SELECT 1 FROM deliveries AS d WHERE d.subscriber_id = s.id AND d.upto = s.covered
-        AND d.kind = 'digest' AND d.status IN ('queued', 'deferred')) AS waits
-FROM subscribers AS s
-WHERE s.id > :last AND s.status = 'confirmed' AND NOT EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded)
-    AND ((s.frequency = 'daily' AND s.covered < :newest) OR (s.frequency = 'weekly' AND s.turned < :turn))
-ORDER BY s.id LIMIT :batch
-"""
 _LISTING = "SELECT d.*, s.email FROM deliveries AS d LEFT JOIN subscribers AS s ON s.id = d.subscriber_id"
 # The index holds just what waits, in order: without it each claim would sort the whole queue.
 _WAITING = "deliveries AS d INDEXED BY deliveries_due"
@@ -341,16 +290,8 @@ WHERE {_IS_WAITING} AND d.kind = ? AND d.due <= ? ORDER BY d.due, d.id LIMIT ?
 """
 
 
-def _to_ids(text: str | None) -> frozenset[int]:
-    return frozenset(map(int, text.split(","))) if text else frozenset()
-
-
-def _to_reader(row: Row, covered: str, *, waits: bool = False) -> Reader:
-    return Reader(row["reader_id"], to_date(covered), row["frequency"] == "weekly", _to_ids(row["chosen"]), waits)
-
-
 def _to_claim(row: Row) -> Claim:
-    return Claim(_to_delivery(row), _to_reader(row, row["after"]), row["unknowns"])
+    return Claim(_to_delivery(row), to_reader(row, row["after"]), row["unknowns"])
 
 
 def _to_delivery(row: Row) -> Delivery:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.errors import StorageError
-from newsletter.storage.database import Database, put_in_place
+from newsletter.storage.copies import put_in_place
+from newsletter.storage.database import Database
 
 _RECORD = re.compile(rb"([0-9A-Za-z]+) (\d{19})\n")
 _ADVICE = "Make sure that this newsletter is not sent from elsewhere too, then say `newsletter adopt`"

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import composing, fetching, growth, house, matching, plot, publishing, sending, table
+from benchmarks import composing, fetching, growth, history, house, matching, parsing, plot, publishing, sending, table
 from benchmarks.material import NEWS
 from benchmarks.measure import alone
 from benchmarks.table import Row
 
-_QUICK = {"papers": 100, "queries": 100, "mails": 50, "readers": 50}
+_QUICK = {"papers": 100, "paged": 200, "history": 30_000, "queries": 100, "mails": 50, "readers": 50}
 _Result = TypeVar("_Result", Row, growth.Point)
 
 
@@ -23,7 +23,7 @@ def _main() -> None:
         arguments.plot.write_text(plot.draw(points), encoding="utf-8")
     else:
         print(table.heading(), flush=True)
-        results = _print(_rows(arguments.papers, arguments.queries, arguments.mails, arguments.readers))
+        results = _print(_rows(arguments))
     if arguments.json:
         records = [result.record() for result in results]
         arguments.json.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
@@ -32,6 +32,8 @@ def _main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--papers", type=int, default=2_000, help="fetched and matched (%(default)s)")
+    parser.add_argument("--paged", type=int, default=10_000, help="paged through, and twice as many (%(default)s)")
+    parser.add_argument("--history", type=int, default=3_000_000, help="held; also a tenth, a hundredth (%(default)s)")
     parser.add_argument("--queries", type=int, default=10_000, help="matched; also a tenth of them (%(default)s)")
     parser.add_argument("--mails", type=int, default=10_000, help="joined, and sent (%(default)s)")
     parser.add_argument("--readers", type=int, default=100_000, help="to publish for, and really send to (%(default)s)")
@@ -44,9 +46,10 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
-def _rows(papers: int, queries: int, mails: int, readers: int) -> Iterator[Row]:
+def _rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Measure one step after the other, each in a process of its own."""
-    yield alone(fetching.fetching, papers)
+    papers, queries, mails, readers = arguments.papers, arguments.queries, arguments.mails, arguments.readers
+    yield from _taking_in(papers, arguments.paged, arguments.history)
     yield alone(matching.indexing, papers)
     yield alone(matching.matching, papers, queries // 10)
     yield alone(matching.matching, papers, queries)
@@ -57,6 +60,21 @@ def _rows(papers: int, queries: int, mails: int, readers: int) -> Iterator[Row]:
     yield alone(sending.sending, mails)
     yield alone(publishing.queueing, readers)
     yield alone(publishing.publishing, papers, readers)
+
+
+def _taking_in(papers: int, paged: int, held: int) -> Iterator[Row]:
+    yield alone(fetching.fetching, papers)
+    yield alone(fetching.fetching_held, papers)
+    yield alone(fetching.fetching_held, paged)
+    yield alone(fetching.reading_history, papers)
+    yield alone(fetching.reading_history, 2 * paged)
+    yield alone(parsing.page, 100)
+    yield alone(parsing.page, papers)
+    yield alone(parsing.feed, papers)
+    yield alone(parsing.records, papers * 5 // 4)
+    yield alone(history.comparing, held // 100, papers)[0]
+    yield alone(history.comparing, held // 10, papers)[0]
+    yield from alone(history.comparing, held, papers)
 
 
 def _print(results: Iterable[_Result]) -> list[_Result]:

@@ -19,6 +19,7 @@ _SLOTS = [
     "topic",
     "count",
     "also",
+    "remark",
     "email",
     "unsubscribe",
     "language",

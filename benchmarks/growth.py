@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks import house, material
 from benchmarks.fetching import fetching
+from benchmarks.history import comparing
 from benchmarks.measure import Cost, alone, aside, measure
 from benchmarks.sending import sending, there
 from newsletter.app import App
@@ -16,15 +17,18 @@ from newsletter.settling import Plan, make_plan, write_down
 USUAL = {"papers": 2_000, "queries": 1_000, "readers": 10_000}
 SIZES: Mapping[str, Sequence[int]] = {
     "papers": (500, 1_000, 2_000, 4_000, 8_000),
-    "queries": (100, 300, 1_000, 3_000, 10_000),
+    "queries": (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000),
     "readers": (1_000, 3_000, 10_000, 30_000, 100_000),
+    "papers held": (30_000, 300_000, 3_000_000),
 }
 #: The parts of a day, as they follow one another.
 PARTS = {
     "fetch": "fetch and parse",
+    "compare": "compare with what is held",
     "decide": "match and make cards",
     "queue": "write down and queue",
     "send": "send",
+    "show": "find what the README shows",
 }
 
 
@@ -55,9 +59,15 @@ def growing(sizes: Mapping[str, Sequence[int]] = SIZES, usual: Mapping[str, int]
 
 
 def _costs(what: str, size: int, usual: Mapping[str, int]) -> Iterator[tuple[str, Cost]]:
+    if what == "papers held":
+        rows = alone(comparing, size, usual["papers"])
+        yield from ((part, row.cost) for part, row in zip(("compare", "show"), rows, strict=True) if row.cost)
+        return
     if what == "papers" and (fetched := alone(fetching, size).cost):
         yield "fetch", fetched
-    yield from zip(("decide", "queue"), alone(_settling, **{**usual, what: size}), strict=True)
+    sizes = {**usual, what: size}
+    sizes["readers"] = max(sizes["readers"], sizes["queries"])  # each query is somebody's
+    yield from zip(("decide", "queue"), alone(_settling, **sizes), strict=True)
     if what == "readers" and there() and (sent := alone(sending, size).cost):
         yield "send", sent
 

@@ -16,7 +16,7 @@ from newsletter.app import App, Outside
 from newsletter.config import parse_table
 from newsletter.digests import Digests
 from newsletter.fetching import Gathered, store
-from newsletter.model import Frequency, Harvest, HarvestState, Paper, Status, TopicAccount
+from newsletter.model import Frequency, HarvestState, Paper, Status
 from newsletter.settling import settle
 from newsletter.storage.deliveries import Claim
 from newsletter.storage.harvests import HarvestRecord
@@ -97,6 +97,12 @@ def furnish(folder: Path, crowd: Crowd, readers: int, old_papers: Sequence[Paper
         settle(app, TODAY - timedelta(days=1))
 
 
+def hold(folder: Path, papers: int) -> None:
+    """Let papers be known, and nobody be told."""
+    with opened(folder) as app, app.storage.write():
+        app.storage.papers.add(material.papers(papers), NOW)
+
+
 def bring_news(folder: Path, crowd: Crowd, readers: int, papers: int) -> None:
     """Put new papers before selection, too."""
     furnish(folder, crowd, readers)
@@ -138,7 +144,7 @@ def _bring(app: App, papers: Sequence[Paper]) -> None:
     """Propose papers as a fetch would have: each under one topic, and all topics were answered."""
     ids, number = _operators(app), len(papers)
     listed = {topic_id: tuple(paper.key for paper in papers[place :: len(ids)]) for place, topic_id in enumerate(ids)}
-    accounts = {topic.id: TopicAccount() for topic in app.storage.topics.asked()}
+    asked = {topic.id: "" for topic in app.storage.topics.asked()}
     record = HarvestRecord(0, TODAY, NOW, "bench", HarvestState.FRESH, "", 1, number, number, 0, 0)
     with app.storage.write():
-        store(app, Gathered(record, NOW, Harvest(tuple(papers), listed, accounts)))
+        store(app, Gathered(record, NOW, tuple(papers), listed, asked))

@@ -1,4 +1,4 @@
-"""The growth as a drawing: seconds and megabytes, against papers, queries and readers."""
+"""The growth as a drawing: seconds and megabytes, against papers, queries, readers and the history."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from benchmarks.growth import PARTS, USUAL, Point
 
 _WIDTH, _HEIGHT = 230, 150  # of one chart
-_LEFT, _TOP, _BESIDE, _BELOW = 64, 84, 46, 48
+_LEFT, _TOP, _BESIDE, _BELOW = 64, 104, 62, 48
+_LETTER = 6.7  # the width of a digit
 _STYLE = """
 svg { font: 12px system-ui, sans-serif; --ground: #fff; --text: #1f2328; --grid: #d8dee4;
-  --fetch: #0969da; --decide: #bc4c00; --queue: #1a7f37; --send: #8250df; }
+  --fetch: #0969da; --decide: #bc4c00; --queue: #1a7f37; --send: #8250df;
+  --compare: #cf222e; --show: #6e7781; }
 @media (prefers-color-scheme: dark) { svg { --ground: #0d1117; --text: #e6edf3; --grid: #3d444d;
-  --fetch: #58a6ff; --decide: #f0883e; --queue: #3fb950; --send: #bc8cff; } }
+  --fetch: #58a6ff; --decide: #f0883e; --queue: #3fb950; --send: #bc8cff;
+  --compare: #ff7b72; --show: #8b949e; } }
 rect { fill: var(--ground); }
 text { fill: var(--text); } .middle { text-anchor: middle; } .end { text-anchor: end; }
 path { fill: none; stroke: var(--grid); }
-.fetch, .decide, .queue, .send { stroke-width: 2; }
+.fetch, .decide, .queue, .send, .compare, .show { stroke-width: 2; }
 .fetch { stroke: var(--fetch); }
 .decide { stroke: var(--decide); stroke-dasharray: 10 3 2 3; }
 .queue { stroke: var(--queue); stroke-dasharray: 6 3; }
 .send { stroke: var(--send); stroke-dasharray: 2 2; }
+.compare { stroke: var(--compare); }
+.show { stroke: var(--show); stroke-dasharray: 6 3; }
 """
 
 
@@ -48,7 +53,7 @@ def draw(points: Sequence[Point]) -> str:
     # The ground is painted, for a page may be dark where the reader's system is light.
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
-        "<title>What the parts of a day cost as papers, queries and readers grow</title>",
+        "<title>What the parts of a day cost as papers, queries, readers and the history grow</title>",
         f"<style>{_STYLE}</style>",
         f'<rect width="{width}" height="{height}"/>',
         *_legend(),
@@ -65,22 +70,36 @@ def draw(points: Sequence[Point]) -> str:
 
 def _legend() -> Iterator[str]:
     for place, part in enumerate(PARTS):
-        left = _LEFT + place * (_WIDTH - 20)
-        yield f'<path class="{part}" d="M{left} 24h36"/>'
-        yield from _text(left + 44, 28, PARTS[part])
+        left, top = _LEFT + place % 3 * (_WIDTH + _BESIDE), 24 + place // 3 * 22
+        yield f'<path class="{part}" d="M{left} {top}h36"/>'
+        yield from _text(left + 44, top + 4, PARTS[part])
 
 
 def _rest(what: str) -> str:
-    return "with " + ", ".join(f"{number:,} {other}" for other, number in USUAL.items() if other != what)
+    others = [other for other in USUAL if other != what] if what in USUAL else ["papers"]
+    return "with " + ", ".join(f"{USUAL[other]:,} {other}" for other in others)
+
+
+def _labels(axis: _Axis) -> dict[float, str]:
+    """What is written at the ticks, the last of them first, where there is room."""
+    labels: dict[float, str] = {}
+    free = math.inf
+    for tick in reversed(axis.ticks):
+        label, place = f"{tick:,.0f}", axis.at(tick)
+        if place + len(label) * _LETTER / 2 < free:
+            labels[tick] = label
+            free = place - len(label) * _LETTER / 2 - _LETTER
+    return labels
 
 
 def _chart(
     left: float, top: float, across: _Axis, up: _Axis, points: Sequence[Point], value: Callable[[Point], float]
 ) -> Iterator[str]:
     yield f'<g transform="translate({left} {top})">'
+    labels = _labels(across)
     for tick in across.ticks:
         yield f'<path d="M{across.at(tick)} 0v{_HEIGHT}"/>'
-        yield from _text(across.at(tick), _HEIGHT + 16, f"{tick:,g}", "middle")
+        yield from _text(across.at(tick), _HEIGHT + 16, labels.get(tick, ""), "middle")
     yield from _text(_WIDTH / 2, _HEIGHT + 32, across.unit, "middle")
     for tick in up.ticks:
         yield f'<path d="M0 {_HEIGHT - up.at(tick)}h{_WIDTH}"/>'

@@ -5,11 +5,12 @@ import random
 import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter import __version__
 from newsletter.addresses import split_mailbox
@@ -17,16 +18,24 @@ from newsletter.archive import Archive
 from newsletter.composition import Composer
 from newsletter.config import Config
 from newsletter.digests import Digests
-from newsletter.mail.message import Letterhead
+from newsletter.mail.message import Address, Letterhead, compose_plain
 from newsletter.mail.transports import Transport
 from newsletter.mail.transports.maildir import MaildirTransport
+from newsletter.model import Account, Paper
 from newsletter.rendering.digest import Brand
+from newsletter.rendering.notice import Notices
 from newsletter.sources import Source
+from newsletter.sources.calendar import Calendar
 from newsletter.storage import Storage
 from newsletter.storage.database import BUSY_TIMEOUT
 from newsletter.storage.deliveries import Claim
+from newsletter.storage.singles import Single
 from newsletter.subscriptions import Subscriptions
 from newsletter.timetable import Hours
+
+if TYPE_CHECKING:  # what makes HTTP requests is heavy, and a sender never needs it
+    from newsletter.sources.api import ApiSource
+    from newsletter.sources.client import Client
 
 
 def _utc_now() -> datetime:
@@ -39,6 +48,7 @@ class Outside:
 
     clock: Callable[[], datetime] = _utc_now
     wall: Callable[[], float] = time.time  # seconds, shared by all processes of the machine
+    monotonic: Callable[[], float] = time.monotonic  # seconds; never set
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     token: Callable[[], str] = field(default=lambda: secrets.token_hex(8))
@@ -95,23 +105,62 @@ class App:
     @cached_property
     def subscriptions(self) -> Subscriptions:
         """The verbs on subscribers."""
-        return Subscriptions(self.storage, self.config.newsletter.local_domains, self.config.arxiv.max_queries)
+        arxiv = self.config.arxiv
+        # A whole category is one request, however many queries are matched with it here.
+        most = arxiv.max_queries if arxiv.source == "api" else None
+        return Subscriptions(self.storage, self.config.newsletter.local_domains, most)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """When arXiv announces."""
+        return Calendar(frozenset(self.config.arxiv.holidays))
 
     @cached_property
     def source(self) -> Source:
-        """Where papers come from."""
-        from newsletter.sources.api import ApiSource
-        from newsletter.sources.gate import Gate
+        """Where papers come from: what the configuration names, with the others behind it."""
+        from newsletter.sources.fallback import Fallback, FeedFirst
+        from newsletter.sources.feed import FeedSource
+        from newsletter.sources.oai import OaiSource
 
         arxiv = self.config.arxiv
-        gate = Gate(arxiv.gate or _state_folder() / "gate", arxiv.interval, self.outside.wall, self.outside.sleep)
+        second = OaiSource(self._client, arxiv.oai_url, arxiv.categories)
+        if arxiv.source == "api":
+            return Fallback(self.query_api, second)
+        feed = FeedSource(self._client, arxiv.feed_url, arxiv.api_url, arxiv.categories)
+        return FeedFirst(feed, self.query_api, second, self.calendar)
+
+    @cached_property
+    def query_api(self) -> "ApiSource":
+        """arXiv's search."""
+        from newsletter.sources.api import ApiSource
+
+        arxiv = self.config.arxiv
+        return ApiSource(self._client, arxiv.api_url, arxiv.max_results, arxiv.categories)
+
+    def fill_in(self, papers: Sequence[Paper]) -> tuple[list[Paper], Account]:
+        """The papers in full, as far as arXiv's search tells; and what that came to."""
+        from newsletter.sources.details import fill_in
+
+        requests = self._client.requests
+        found, error = fill_in(self._client, self.config.arxiv.api_url, papers)
+        full = sum(not paper.provisional for paper in found)
+        asked = self._client.requests - requests
+        return found, Account("api", "details", matched=full, received=full, known=full, requests=asked, error=error)
+
+    @cached_property
+    def _client(self) -> "Client":
+        """What asks arXiv, one request at a time."""
+        from newsletter.sources.client import Client
+        from newsletter.sources.gate import Gate
+
+        arxiv, outside = self.config.arxiv, self.outside
+        gate = Gate(arxiv.gate or _state_folder() / "gate", arxiv.interval, outside.wall, outside.sleep)
         contact = arxiv.contact or self.config.newsletter.sender_address
-        agent = (
-            f"DailyPapers/{__version__} (+mailto:{contact})"
-            if "@" in contact
-            else f"DailyPapers/{__version__} (+{contact})"
+        reached = f"mailto:{contact}" if "@" in contact else contact
+        agent = f"DailyPapers/{__version__} (+{reached})"
+        return Client(
+            gate, agent, sleep=outside.sleep, chance=outside.chance, wall=outside.wall, monotonic=outside.monotonic
         )
-        return ApiSource(arxiv.api_url, gate, agent, arxiv.max_results, self.outside.sleep)
 
     @cached_property
     def composer(self) -> Composer:
@@ -159,12 +208,22 @@ class App:
 
     def compose(self, claim: Claim, digests: Digests) -> bytes | None:
         """The mail of a claimed delivery; None if the reader's choice has left nothing to read."""
-        digest = digests.of(claim.reader, claim.delivery.upto)
+        delivery, made_from = claim.delivery, claim.made_from
+        if isinstance(made_from, Single):
+            newsletter = self.config.newsletter
+            subject, text = self.notices.render(made_from.template, made_from.values)
+            address = Address(delivery.email, delivery.message_id, self.now())
+            return compose_plain((newsletter.sender_name, newsletter.sender_address), address, subject, text)
+        digest = digests.of(made_from, delivery.upto)
         if not digest.items:
             return None
-        delivery = claim.delivery
         names = digests.names(digest)
-        return self.composer.message(digest, names, claim.reader.id, delivery.email, delivery.message_id)
+        return self.composer.message(digest, names, made_from.id, delivery.email, delivery.message_id)
+
+    @cached_property
+    def notices(self) -> Notices:
+        """What renders mails that are no digest."""
+        return Notices(self.config.digest.templates, self.config.newsletter.language)
 
     def _token_key(self, storage: Storage) -> bytes:
         return bytes.fromhex(storage.secret("token_key", lambda: secrets.token_hex(32)))

@@ -1,7 +1,7 @@
 """From a reader's digest to the bytes of their mail: fragments found or made, joined, and put under headers."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import jinja2
 from newsletter.errors import TemplateError
 from newsletter.mail.message import Address, Letterhead, compose
 from newsletter.mail.tokens import make_token
-from newsletter.model import Announcement, Digest, Item, Kind, Paper
+from newsletter.model import Announcement, Digest, Item, Kind
 from newsletter.rendering.digest import Assembler, Body, Brand, Links, Shared
 from newsletter.rendering.environment import make_environment
 from newsletter.rendering.fragments import Fragment, card_name
@@ -47,11 +47,8 @@ class Composer:
 
     def prepare(self, announcements: Iterable[Announcement]) -> list[Fragment]:
         """Make the fragments of an edition from the templates as they are now. Raises `TemplateError`."""
-        cards: dict[tuple[str, Kind], tuple[Paper, Kind, tuple[str, ...]]] = {}
-        for announcement in announcements:
-            if announcement.kind is not Kind.PASSED_OVER:
-                name = card_name(announcement.paper, announcement.kind)
-                cards[name, announcement.kind] = (announcement.paper, announcement.kind, announcement.changes)
+        told = (announcement for announcement in announcements if announcement.kind is not Kind.PASSED_OVER)
+        cards = {card_name(announcement): announcement for announcement in told}
         return [*self._make_frame(), *self._make_cards(cards.values())]
 
     def store(self, fragments: Iterable[Fragment], edition: date) -> None:
@@ -113,23 +110,22 @@ class Composer:
     def _find_cards(self, items: Iterable[Item]) -> None:
         if len(self._fragments) > _KEPT_CARDS:
             self._fragments = {name: found for name, found in self._fragments.items() if name.startswith("frame/")}
-        wanted = {card_name(item.paper, item.kind): item for item in items}
+        wanted = {card_name(item): item for item in items}
         missing = wanted.keys() - self._fragments.keys()
         for stored in self._storage.fragments.get(missing, self._brand.language).values():
             self._fragments[stored.name] = Fragment(*stored)
         lost = [wanted[name] for name in sorted(missing - self._fragments.keys())]
-        for fragment in self._make_cards((item.paper, item.kind, item.changes) for item in lost):
+        for fragment in self._make_cards(lost):
             self._fragments[fragment.name] = fragment
 
     # premailer and lxml are heavy, and a sender whose cards are stored never needs them.
 
-    def _make_cards(self, items: Iterable[tuple[Paper, Kind, tuple[str, ...]]]) -> list[Fragment]:
-        waiting = list(items)
-        if not waiting:
+    def _make_cards(self, items: Collection[Announcement | Item]) -> list[Fragment]:
+        if not items:
             return []
         from newsletter.rendering.cards import make_cards
 
-        return list(make_cards(self._environment, waiting))
+        return list(make_cards(self._environment, items))
 
     def _make_frame(self) -> tuple[Fragment, ...]:
         from newsletter.rendering.cards import make_frame

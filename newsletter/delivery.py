@@ -19,6 +19,7 @@ from newsletter.mail.transports import Answer, Transport, Verdict
 from newsletter.model import DeliveryStatus
 from newsletter.storage import Storage
 from newsletter.storage.deliveries import Claim, Ending
+from newsletter.storage.singles import Single
 from newsletter.text import without_addresses
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,10 @@ class Run:
         for number, claim in enumerate(claims):
             try:
                 message = self._work.compose(claim)
-            except NewsletterError:
+            except NewsletterError as error:
+                if isinstance(claim.made_from, Single):  # a mail of its own must not keep back all others
+                    self._put_off(claim, f"could not be composed: {error}")
+                    continue
                 self._give_back(claims[number:], "could not be composed")
                 raise
             if message is None:
@@ -207,6 +211,11 @@ class Run:
         """Queue again what was claimed and not handed over."""
         now = self._work.clock()
         self._unrecorded += [_ending(claim, DeliveryStatus.QUEUED, now, reason) for claim in claims]
+
+    def _put_off(self, claim: Claim, reason: str) -> None:
+        """Defer what was claimed and cannot be handed over."""
+        due = self._work.clock() + self._retry_pause(claim)
+        self._unrecorded.append(_ending(claim, DeliveryStatus.DEFERRED, due, reason))
 
     def _allowance(self, now: datetime) -> int:
         """How many may be claimed: a free connection each, within the limits."""

@@ -1,6 +1,7 @@
 """Which digest a reader gets: what storage holds, put before `selection`; readers who are alike share the answer."""
 
 import heapq
+import itertools
 from collections.abc import Iterable, Iterator
 from datetime import date
 from operator import itemgetter
@@ -15,7 +16,7 @@ _KEPT_DIGESTS = 1_000
 
 
 class _Window:
-    """What the editions of one window announce, and what of it had been announced before."""
+    """What the editions of one window announce, what of it had been announced before, and what is remarked on them."""
 
     def __init__(self, storage: Storage, after: date | None, upto: date) -> None:
         self._by_topic: dict[int, list[tuple[int, Announcement]]] = {}  # each with its place in the whole
@@ -23,6 +24,7 @@ class _Window:
             self._by_topic.setdefault(announcement.topic_id, []).append((place, announcement))
         self.topic_ids = self._by_topic.keys()
         self.told_before = storage.editions.told_before(after, upto)
+        self.remarks = tuple(itertools.chain.from_iterable(storage.editions.remarks(after, upto).values()))
         self.digests: dict[tuple[tuple[int, ...], frozenset[tuple[str, int]]], Digest] = {}
 
     def announcements(self, topic_ids: Iterable[int]) -> Iterator[Announcement]:
@@ -50,7 +52,7 @@ class Digests:
             if len(window.digests) >= _KEPT_DIGESTS:
                 window.digests.clear()
             window.digests[chosen, told] = make_digest(
-                window.announcements(chosen), chosen, told, after=reader.covered, upto=upto
+                window.announcements(chosen), chosen, told, window.remarks, after=reader.covered, upto=upto
             )
         return window.digests[chosen, told]
 
@@ -63,7 +65,8 @@ class Digests:
 
     def names(self, digest: Digest) -> dict[int, str]:
         """What the topics of a digest are called, in order: an operator's by its name, a reader's query by itself."""
-        used = {topic_id for item in digest.items for topic_id in item.topic_ids}
+        told = (*(item.topic_ids for item in digest.items), *(remark.topics for remark in digest.remarks))
+        used = set(itertools.chain.from_iterable(told))
         topics = (self.topics[topic_id] for topic_id in self._in_order(used))
         return {topic.id: topic.name or topic.query for topic in topics}
 

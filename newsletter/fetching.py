@@ -1,132 +1,256 @@
-"""Fetch: ask the source for every topic, keep what matches here, and account for the rest."""
+"""Fetch: ask the source for every topic, keep what matches here, account for the rest, and say why nothing came."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from newsletter.app import App
-from newsletter.errors import SourceError
-from newsletter.model import Harvest, HarvestState, Paper, Topic
-from newsletter.query import Node, parse, write_search_query
-from newsletter.sources import Want
-from newsletter.storage.harvests import HarvestRecord
-from newsletter.storage.matching import Matcher, in_categories
+from newsletter.model import Account, Harvest, HarvestState, Paper, Sight, Topic
+from newsletter.query import excludes_here_only, parse, write_search_query
+from newsletter.sieve import Basket
+from newsletter.sources import Want, Window
+from newsletter.sources.verdict import Seen, Verdict, judge
+from newsletter.storage.harvests import HarvestRecord, Listed
 
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(days=8)  # 98.7 % of papers appear in the API within 7 days of their submission
+DEEP_OVERLAP, DEEP_EVERY = timedelta(days=90), timedelta(days=7)  # what moderation held back for longer
+_FIRST_REACH = timedelta(days=2)  # before the first fetch nothing was missed
+_FILLED_IN = 200  # papers a fetch, whose details did not come before
+_NAMED = 5  # topics that share a reason
+_WRONG = 20  # one paper in so many may not match here; more, and arXiv's search is ill
+
+Progress = Callable[[int, int], None]
+
+
+def _no_progress(_done: int, _all: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A fetch that is not written down yet."""
+    """A fetch that is not written down yet. `asked` are its topics, with the reason if not all of one came.
+
+    `in_vain` are versions that arXiv was asked for and does not tell of; `horizons` are of the topics that begin with
+    it: what was submitted before was not read, and is history.
+    """
 
     record: HarvestRecord
     started: datetime
-    harvest: Harvest
+    papers: tuple[Paper, ...]
+    listed: Listed
+    asked: Mapping[int, str]
+    accounts: tuple[Account, ...] = ()
+    sights: tuple[Sight, ...] = ()
+    in_vain: tuple[tuple[str, int], ...] = ()
+    horizons: Mapping[int, datetime] = field(default_factory=dict)
 
 
-def gather(app: App, day: date, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Gathered:
+def gather(app: App, day: date, progress: Progress = _no_progress) -> Gathered:
     """Ask the source for every topic and account for the answer; writes nothing."""
     started = app.now()
+    window = _window(app, started)
     topics = app.storage.topics.asked()
-    trees = {topic.id: parse(topic.query) for topic in topics}
-    wants = [_want(app, topic, trees[topic.id]) for topic in topics]
-    harvest = app.source.fetch(wants, started - OVERLAP, lambda done: progress(done, len(wants)))
-    inside = [paper for paper in harvest.papers if in_categories(paper.categories, app.config.arxiv.categories)]
-    kept = _matching(inside, list(trees.values()))
-    keys = {paper.key for paper in kept}
-    unknown = keys - app.storage.papers.known(list(keys))
-    record = HarvestRecord(
-        id=0,
-        date=day,
-        ended=app.now(),
-        source=app.source.name,
-        state=_state(harvest, unknown),
-        reason=_reason(harvest, len(unknown), {topic.id: topic.name for topic in topics}),
-        requests=sum(account.requests for account in harvest.accounts.values()),
-        matched=sum(account.matched for account in harvest.accounts.values()),
-        received=len(harvest.papers),
-        outside=len(harvest.papers) - len(inside),
-        dropped=len(inside) - len(kept),
+    wants = _wants(app, topics, window)
+    basket = Basket(app.storage, topics, app.config.arxiv.categories, started - OVERLAP)
+    harvest = app.source.fetch(wants, window, basket, lambda done: progress(done, len(wants)))
+    harvest, in_vain = _fill_in(app, harvest, basket)
+    for problem in _differences(harvest):
+        log.error("%s", problem)
+    return Gathered(
+        _record(app, day, topics, harvest, window, basket.news),
+        started,
+        tuple(basket.papers.values()),
+        basket.listed,
+        {topic.id: harvest.failures.get(topic.id, "") for topic in topics},
+        harvest.accounts,
+        harvest.sights,
+        in_vain,
+        dict(_horizons(topics, harvest, basket, started - OVERLAP)),
     )
-    listed = {topic: tuple(key for key in listing if key in keys) for topic, listing in harvest.listed.items()}
-    return Gathered(record, started, replace(harvest, papers=tuple(kept), listed=listed))
+
+
+def _horizons(
+    topics: Sequence[Topic], harvest: Harvest, basket: Basket, overlap: datetime
+) -> Iterator[tuple[int, datetime]]:
+    """Of the topics that begin, how far back they were read, if that is not all there is.
+
+    Otherwise a later fetch, which may look further back, would tell as new what nobody had read.
+    """
+    searched = [account for account in harvest.accounts if account.source == "api" and not account.error]
+    whole = {topic for account in searched for topic in account.topic_ids if account.matched <= account.received}
+    for topic in topics:
+        if not topic.begun and topic.id not in whole and topic.id not in harvest.failures:
+            yield topic.id, min(overlap, basket.reached.get(topic.id, overlap))
 
 
 def store(app: App, gathered: Gathered) -> None:
     """Write a fetch down, inside a write transaction."""
-    app.storage.papers.add(gathered.harvest.papers, gathered.record.ended)
-    app.storage.harvests.add(gathered.record, gathered.started, gathered.harvest)
+    record = gathered.record
+    app.storage.papers.add(gathered.papers, record.ended)
+    app.storage.papers.give_up(gathered.in_vain)
+    app.storage.harvests.add(record, gathered.started, gathered.listed, gathered.asked, gathered.accounts)
+    app.storage.harvests.see(record.source, gathered.sights, record.ended)
+    for topic_id, horizon in gathered.horizons.items():
+        app.storage.topics.bound(topic_id, horizon, but_for_later=True)
 
 
-def fetch(app: App, day: date, progress: Callable[[int, int], None] = lambda _done, _all: None) -> HarvestRecord:
+def fetch(app: App, day: date, progress: Progress = _no_progress) -> HarvestRecord:
     """Gather and store."""
     gathered = gather(app, day, progress)
     with app.storage.write():
         store(app, gathered)
     record = gathered.record
-    level = logging.INFO if record.state in (HarvestState.FRESH, HarvestState.SAME) else logging.WARNING
+    level = logging.WARNING if record.state in _ILL else logging.INFO
     counts = f"requests={record.requests} received={record.received} dropped={record.dropped}"
     log.log(level, "fetched source=%s state=%s %s reason=%s", record.source, record.state, counts, record.reason)
+    for remark in record.remarks:
+        log.warning("%s", remark)
     return record
 
 
-def _want(app: App, topic: Topic, tree: Node) -> Want:
-    def news(papers: Sequence[Paper]) -> int:
-        inside = [paper for paper in papers if in_categories(paper.categories, app.config.arxiv.categories)]
-        keys = [paper.key for paper in _matching(inside, [tree])]
-        return len(set(keys) - app.storage.papers.known(keys))
+_ILL = (HarvestState.FAILED, HarvestState.PARTIAL, HarvestState.STALE)
 
+
+# ---------------------------------------------------------------- what is asked
+
+
+def _window(app: App, now: datetime) -> Window:
+    """How far back a fetch reaches: over all that was missed, and once a week over what came late."""
+    harvests = app.storage.harvests
+    last, first = harvests.newest_complete(), harvests.oldest()
+    # What was renewed while the last one was under way, it may not have seen.
+    announced = min(last.started or last.ended, now) if last is not None else now - _FIRST_REACH
+    deep = first is not None and now - first.ended >= DEEP_EVERY
+    if deep and (reached := harvests.reached_back(now - DEEP_EVERY)) is not None:
+        deep = now - reached < DEEP_OVERLAP
+    overlap = min(now, announced if last is not None else now) - OVERLAP
+    return Window(now, min(overlap, now - DEEP_OVERLAP) if deep else overlap, announced, deep)
+
+
+def _wants(app: App, topics: Sequence[Topic], window: Window) -> list[Want]:
+    expected = app.storage.editions.settled_since(window.now - OVERLAP)
     enough = max(app.config.digest.backlog, app.config.archive.max_papers)
-    return Want(topic.id, write_search_query(tree), news, topic.begun, enough)
+    searched = app.config.arxiv.source == "api"
+    return [
+        Want(
+            topic.id,
+            # Readers' queries may be thousands where the feed is the source: they are not asked of arXiv's search.
+            write_search_query(parse(topic.query)) if searched or not topic.personal else "",
+            topic.begun,
+            enough,
+            expected.get(topic.id, frozenset()),
+        )
+        for topic in topics
+    ]
 
 
-def _matching(papers: Sequence[Paper], trees: Sequence[Node]) -> list[Paper]:
-    matcher = Matcher(papers)
-    found = 0
-    for tree in trees:
-        found |= matcher.bitmap(tree)
-    matcher.close()
-    return [paper for position, paper in enumerate(papers) if found >> position & 1]
+def _fill_in(app: App, harvest: Harvest, basket: Basket) -> tuple[Harvest, tuple[tuple[str, int], ...]]:
+    """Ask for the details of papers that came from a feed or a README; they are not pressing. Also returns the versions
+    that arXiv does not tell of."""
+    waiting = app.storage.papers.provisional(_FILLED_IN)
+    searched = [account for account in harvest.accounts if account.source == "api"]
+    ill = searched and all(account.error for account in searched)  # one query that is refused says nothing of it
+    if not waiting or ill:
+        return harvest, ()
+    papers, account = app.fill_in(waiting)
+    full = [paper for paper in papers if not paper.provisional]
+    in_vain = () if account.error else tuple(paper.key for paper in papers if paper.provisional)
+    sifted = basket.take(full)  # they may match more than what was known of them
+    basket.papers |= {paper.key: paper for paper in full}  # or nothing at all, and need not be asked for again
+    return replace(harvest, accounts=(*harvest.accounts, replace(account, **asdict(sifted)))), in_vain
 
 
-def _state(harvest: Harvest, unknown: set[tuple[str, int]]) -> HarvestState:
-    if harvest.accounts and len(harvest.failures) == len(harvest.accounts):
-        return HarvestState.FAILED
-    if harvest.failures:
-        return HarvestState.PARTIAL
-    return HarvestState.FRESH if unknown else HarvestState.SAME
+# ---------------------------------------------------------------- what it came to
 
 
-def _reason(harvest: Harvest, unknown: int, names: Mapping[int, str]) -> str:
-    if not harvest.accounts:
+def _record(app: App, day: date, topics: Sequence[Topic], harvest: Harvest, window: Window, news: int) -> HarvestRecord:
+    verdict = _verdict(app, topics, harvest, window)
+    accounts = harvest.accounts
+    remarks = [*harvest.remarks, *_doubts(accounts, topics)]
+    return HarvestRecord(
+        id=0,
+        date=day,
+        ended=app.now(),
+        source=app.source.name,
+        state=verdict.state,
+        reason=_reason(harvest, verdict, topics, news),
+        requests=harvest.requests,
+        matched=sum(account.matched for account in accounts),
+        received=sum(account.received for account in accounts),
+        outside=sum(account.outside for account in accounts),
+        dropped=sum(account.dropped for account in accounts),
+        overlap=_reached(window, accounts),
+        due=verdict.due,
+        remarks=tuple(remarks),
+    )
+
+
+def _reached(window: Window, accounts: Sequence[Account]) -> datetime:
+    """How far back was asked: only arXiv's search can do what a deep pass is for."""
+    searched = any(account.source == "api" and not account.error for account in accounts)
+    return window.overlap if searched or not window.deep else window.announced - OVERLAP
+
+
+def _verdict(app: App, topics: Sequence[Topic], harvest: Harvest, window: Window) -> Verdict:
+    complete = app.storage.harvests.newest_complete()
+    before = app.storage.harvests.sights(app.source.name)
+    return judge(
+        harvest,
+        len(topics),
+        interface=app.config.arxiv.source,
+        calendar=app.calendar,
+        last=complete.started if complete is not None else None,
+        before={name: Seen(sight, since) for name, (sight, since) in before.items()},
+        now=window.now,
+    )
+
+
+def _reason(harvest: Harvest, verdict: Verdict, topics: Sequence[Topic], news: int) -> str:
+    if not topics:
         return "there are no topics to fetch"
-    news = f"{unknown} versions not held before" if unknown else "nothing that was not held before"
-    account = f"{len(harvest.papers)} received, {news}"
-    failures = "; ".join(_failure(names[topic], reason) for topic, reason in harvest.failures.items())
-    return f"{failures} ({account})" if failures else account
+    received = sum(account.received for account in harvest.accounts)
+    account = f"{received} received, {f'{news} versions' if news else 'nothing that was'} not held before"
+    names = {topic.id: topic.name for topic in topics}
+    failed: dict[str, list[str]] = {}
+    for topic, reason in harvest.failures.items():
+        failed.setdefault(reason, []).append(names[topic])
+    failures = "; ".join(f"{_those(who)}: {reason}" for reason, who in failed.items())
+    why = failures or verdict.why
+    return f"{why} ({account})" if why else account
 
 
-def _failure(name: str, reason: str) -> str:
-    # A reader's query is personal, and arXiv's message may repeat it.
-    return f"{name}: {reason}" if name else f"a reader's query: {reason.partition(': ')[0]}"
+def _those(names: Sequence[str]) -> str:
+    """Who shares a reason; of thousands not each by name, and of readers' queries none."""
+    named = list(filter(None, names))
+    queries = len(names) - len(named)
+    told = named[:_NAMED]
+    if len(named) > _NAMED:
+        told.append(f"{len(named) - _NAMED} more topics")
+    if queries:
+        told.append("a reader's query" if queries == 1 else f"{queries} readers' queries")
+    return ", ".join(told)
 
 
-def rehearse_query(app: App, query: str, days: int) -> list[Paper]:
-    """What a query would have matched in the last `days`, asked of the source now; newest first, nothing is stored.
+def _doubts(accounts: Sequence[Account], topics: Sequence[Topic]) -> list[str]:
+    """What makes arXiv's search doubtful: of what it answers, hardly anything should not match here.
 
-    Raises:
-        QueryError: it does not parse.
-        SourceError: the source did not answer.
-
+    Unless it was asked for more than matches, since it cannot exclude what we exclude.
     """
-    tree = parse(query)
-    since = app.now() - timedelta(days=days)
-    harvest = app.source.fetch([Want(0, write_search_query(tree), news=len, begun=False)], since, lambda _done: None)
-    if failure := harvest.failures.get(0):
-        raise SourceError(failure)
-    recent = [paper for paper in harvest.papers if paper.updated >= since]
-    inside = [paper for paper in recent if in_categories(paper.categories, app.config.arxiv.categories)]
-    return sorted(_matching(inside, [tree]), key=lambda paper: paper.updated, reverse=True)
+    wider = {topic.id for topic in topics if excludes_here_only(parse(topic.query))}
+    searched = [one for one in accounts if one.source == "api" and one.topic_ids and wider.isdisjoint(one.topic_ids)]
+    dropped, received = sum(one.dropped for one in searched), sum(one.received for one in searched)
+    if dropped * _WRONG <= received:
+        return []
+    return [f"{dropped} of {received} papers that arXiv's search answered do not match here; it may be ill"]
+
+
+def _differences(harvest: Harvest) -> list[str]:
+    return [
+        f"the account does not add up: source={one.source} asked={one.asked or 'queries'} received={one.received}"
+        f" difference={one.difference}"
+        for one in harvest.accounts
+        if one.difference
+    ]

@@ -22,13 +22,13 @@ class Version(NamedTuple):
 
 
 def parse_identifier(text: str) -> Version | None:
-    """Read an arXiv identifier in any of its forms: bare, ``arXiv:``, ``oai:arXiv.org:``, abs or pdf address.
+    """Read an arXiv identifier in any of its forms: bare, ``arXiv:``, ``oai:arXiv.org:``, abs, pdf or html address.
 
     Returns None for anything else. Old identifiers lose their subject class (``math.GT/0309136`` is
     ``math/0309136``), as arXiv's "Understanding the arXiv identifier" has it.
     """
     bare = re.sub(
-        r"^(?:https?://(?:[\w-]+\.)*arxiv\.org/(?:abs|pdf)/|oai:arxiv\.org:|arxiv:)", "", text.strip(), flags=re.I
+        r"^(?:https?://(?:[\w-]+\.)*arxiv\.org/(?:abs|pdf|html)/|oai:arxiv\.org:|arxiv:)", "", text.strip(), flags=re.I
     )
     bare = bare.removesuffix(".pdf")
     if match := _NEW_ID.fullmatch(bare):
@@ -56,6 +56,7 @@ class Paper:
     journal_ref: str = ""
     doi: str = ""
     report_no: str = ""  # the query API never tells it
+    provisional: bool = False  # from a feed, which has no comment and no exact times; the details follow
 
     @property
     def key(self) -> tuple[str, int]:
@@ -81,6 +82,15 @@ class Topic:
     personal: bool = False
     sleeping: bool = False
     begun: bool = False  # its first edition has been settled
+    horizon: datetime | None = None  # versions submitted before are passed over; see `is_history`
+    newest: str = ""  # the latest identifier there was when the topic began, in the new form
+
+    def is_history(self, paper: Paper) -> bool:
+        """Whether a version was there before this topic was: identifiers are given in the order of announcement."""
+        if self.horizon is None or paper.updated >= self.horizon:
+            return False
+        held_back = self.newest and paper.version == 1 and "/" not in paper.id and paper.id > self.newest
+        return not held_back
 
 
 class Kind(StrEnum):
@@ -94,46 +104,123 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A paper version under a topic. `changes` names what a revision changed, if the version before is held."""
+    """A paper version under a topic. `changes` names what a revision changed, if the version before is held.
+
+    `brief` is one of many versions of a paper that was told before: a line says enough.
+    """
 
     topic_id: int
     paper: Paper
     kind: Kind
     changes: tuple[str, ...] = ()
     edition: date | None = None  # None: passed over, or not yet settled
+    brief: bool = False
+
+
+class RemarkKind(StrEnum):
+    """What a reader of an edition would wonder about."""
+
+    LATE = "late"  # it also holds what was announced since a date, and could not be had before
+    OUTAGE = "outage"  # arXiv did not answer on some dates; what was announced then is in it
+    PARTIAL = "partial"  # some topics could not be asked in full; what is missing follows in a later one
+    STALE = "stale"  # arXiv itself had not brought all its categories up to date
+    FEED_ONLY = "feed only"  # details such as comments are missing, as arXiv's search refused; they are filled in later
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is said in the head of an edition, and of a digest that takes it up."""
+
+    kind: RemarkKind
+    since: date | None = None
+    until: date | None = None
+    topics: tuple[int, ...] = ()  # those that are partial
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What selection made of a topic's candidates, once: `settled` counts those it had decided on before."""
+
+    topic_id: int
+    candidates: int
+    settled: int = 0
+    new: int = 0
+    revised: int = 0
+    withdrawn: int = 0
+    passed_over: int = 0
+
+    @property
+    def difference(self) -> int:
+        """Candidates that nobody accounts for; always 0, or the accounting is wrong."""
+        return self.candidates - self.settled - self.new - self.revised - self.withdrawn - self.passed_over
 
 
 class HarvestState(StrEnum):
-    """What became of one fetch; a failed one is never "nothing new"."""
+    """What became of one fetch, and why nothing came if nothing did; a failed one is never "nothing new"."""
 
     FRESH = "fresh"  # versions we did not hold
-    SAME = "same"  # an answer, and nothing in it that we did not hold
-    PARTIAL = "partial"  # some topics failed, the others are usable
+    NO_MATCH = "no match"  # arXiv has announced, and nothing of it is for our topics
+    SAME = "same"  # a batch is due, and arXiv still shows the one before
+    QUIET = "quiet"  # arXiv has announced nothing since: a weekend, a holiday
+    STALE = "stale"  # some categories are still those of the batch before; what was found counts
+    PARTIAL = "partial"  # something failed, the rest is usable
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class TopicAccount:
-    """What the source said for one topic: `matched` by its count, `received` by us, `error` if it failed."""
+class Account:
+    """What one question to arXiv came to: a query of one or more topics, a category's feed, a set.
 
+    `matched` is arXiv's own count. What was received is all accounted for: see `difference`.
+    """
+
+    source: str
+    asked: str = ""  # the category or set; empty for queries, which may be a reader's own
+    topic_ids: tuple[int, ...] = ()  # whose queries were asked; empty: everybody's
     matched: int = 0
     received: int = 0
+    unreadable: int = 0
+    repeated: int = 0  # came before, on an earlier page or under another question
+    outside: int = 0  # not in the configured categories
+    dropped: int = 0  # do not match here
+    known: int = 0
+    news: int = 0
     requests: int = 0
     error: str = ""
+
+    @property
+    def difference(self) -> int:
+        """Entries that nobody accounts for; always 0, or the accounting is wrong."""
+        accounted = self.unreadable + self.repeated + self.outside + self.dropped + self.known + self.news
+        return self.received - accounted
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What arXiv showed in one place: a category's feed by its name, or the query API's index.
+
+    `signature` stands for the versions shown, so that the same batch is known again whatever its dates say.
+    """
+
+    name: str
+    entries: int
+    signature: str
+    newest: datetime | None = None  # the latest submission shown
 
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """What one fetch brought, with its account per topic id. `listed` keeps each topic's answer in arXiv's order."""
+    """What one fetch came to. The papers themselves went through the sieve, page by page."""
 
-    papers: tuple[Paper, ...]
-    listed: Mapping[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)
-    accounts: Mapping[int, TopicAccount] = field(default_factory=dict)
+    accounts: tuple[Account, ...] = ()
+    sights: tuple[Sight, ...] = ()
+    remarks: tuple[str, ...] = ()  # what an operator should know, such as that another source stepped in
+    failures: Mapping[int, str] = field(default_factory=dict)  # topics of which not all came, with the reason
 
     @property
-    def failures(self) -> dict[int, str]:
-        """The topics that failed, each with the reason."""
-        return {topic: account.error for topic, account in self.accounts.items() if account.error}
+    def requests(self) -> int:
+        """How often arXiv was asked."""
+        return sum(account.requests for account in self.accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +330,7 @@ class Item:
     kind: Kind
     changes: tuple[str, ...]
     topic_ids: tuple[int, ...]  # in the reader's order; the first is the section it stands in
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,3 +340,4 @@ class Digest:
     after: date | None
     upto: date
     items: tuple[Item, ...]
+    remarks: tuple[Remark, ...] = ()  # oldest edition first

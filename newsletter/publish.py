@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ from newsletter.fetching import fetch
 from newsletter.journal import ARCHIVE, DELIVER, SELECT, Journal, note
 from newsletter.locks import hold
 from newsletter.model import Announcement, HarvestState
+from newsletter.remarks import remarks
 from newsletter.rendering.readme import (
     README,
     EditionPage,
@@ -40,9 +41,11 @@ from newsletter.rendering.readme import (
     render_edition,
 )
 from newsletter.settling import Decision, queue_only, settle
+from newsletter.sources.calendar import visible
 from newsletter.storage.copies import copy_database
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.timetable import pause
+from newsletter.warning import warn
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +149,8 @@ def _edition_page(app: App, day: date) -> EditionPage:
         by_topic.setdefault(announcement.topic_id, []).append(announcement)
     names = {topic.id: topic.name for topic in app.storage.topics.all() if not topic.personal}
     sections = (EditionSection(name, tuple(by_topic[topic])) for topic, name in names.items() if topic in by_topic)
-    return EditionPage(day, tuple(sections))
+    remarked = app.storage.editions.remarks(day - timedelta(days=1), day)
+    return EditionPage(day, tuple(sections), remarked.get(day, ()), names)
 
 
 # ---------------------------------------------------------------- the whole of it
@@ -173,6 +177,15 @@ class Report:
         if self.failures:
             return "; ".join(map(describe, self.failures))
         return self.harvest.reason if self.harvest is not None and self.decision.edition is None else ""
+
+    @property
+    def failed(self) -> RunError | None:
+        """What a program ends with: the first failure, or that nothing came because a part did not."""
+        if self.failures:
+            return self.failures[0]
+        if self.harvest is None or self.harvest.state is not HarvestState.PARTIAL or self.decision.edition is not None:
+            return None
+        return SourceError(f"only a part was fetched, and it holds nothing to announce: {self.harvest.reason}")
 
 
 def publish(
@@ -213,6 +226,7 @@ def publish(
 def _bring_out(app: App, day: date, fetched: Callable[[int, int], None], work: Callable[[Work], Work] | None) -> Report:
     failures: list[RunError] = []
     harvest, decision = _select(app, day, fetched, failures)
+    warn(app)  # before mail goes out, so that it goes out with it
     tally = Tally(held_back="the sender takes it from here")
     if work is not None:
         failed = Tally(held_back="it could not be handed over")
@@ -224,8 +238,17 @@ def _bring_out(app: App, day: date, fetched: Callable[[int, int], None], work: C
 
 def _conclude(app: App, day: date, number: int, left: str) -> None:
     """Record how a try ended; with something left to do, when the daemon is to try again."""
-    again = app.now() + pause(number, app.outside.chance()) if left else None
+    again = _when_again(app, number) if left else None
     note(app, lambda storage, now: storage.attempts.end(day, now, again, left))
+
+
+def _when_again(app: App, number: int) -> datetime:
+    """After a pause; sooner if a batch is to be there before."""
+    now = app.now()
+    later = now + pause(number, app.outside.chance())
+    batches = (app.calendar.latest(now), app.calendar.next(now))
+    shown = (visible(batch, app.config.arxiv.source) for batch in batches)
+    return min((moment for moment in shown if now < moment < later), default=later)
 
 
 def rehearse(
@@ -261,13 +284,14 @@ def _select(
     harvest = fetch(app, day, fetched)
     if harvest.state is HarvestState.FAILED:
         failures.append(SourceError(f"nothing was fetched: {harvest.reason}"))
-        return harvest, queue_only(app, day)
+        if not app.storage.harvests.undecided().papers:  # of an earlier fetch, that was not decided on
+            return harvest, queue_only(app, day)
     return harvest, _attempt(lambda: _settle(app, day), failures) or Decision(None, (), 0)
 
 
 def _settle(app: App, day: date) -> Decision:
     with Journal(app, SELECT):
-        return settle(app, day)
+        return settle(app, day, remarks(app))
 
 
 def _deliver_or_leave(app: App, work: Callable[[Work], Work]) -> Tally:

@@ -1,37 +1,37 @@
 """Pure decisions: what is new, what an edition announces, what stands in a reader's digest."""
 
-import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from newsletter.model import Announcement, Digest, Frequency, Item, Kind, Paper, Topic
+from newsletter.model import Announcement, Digest, Frequency, Item, Kind, Paper, Remark, RemarkKind, Selected, Topic
 from newsletter.text import normalise
+from newsletter.withdrawal import is_withdrawn
 
 NEW_FOR = timedelta(days=60)  # after its first submission a paper can be new under a topic
-_WORK = r"(?:paper|article|submission|manuscript|work|preprint|draft|version|note|report|thesis)"
-_WITHDRAWN_COMMENT = re.compile(
-    r"^\W*withdrawn\b(?! from (?!arxiv))"
-    rf"|\b{_WORK}\b[^.;]{{0,40}}\bwithdrawn\b(?! from (?!arxiv))"
-    r"|\bwithdrawn (?:by|due to|because)\b",
-    re.IGNORECASE,
-)
-_WITHDRAWN_ABSTRACT = re.compile(rf"^\W*(?:this|the) {_WORK} (?:has been|have been|is|was|is being) withdrawn\b", re.I)
-
-
-def is_withdrawn(paper: Paper) -> bool:
-    """Whether a version says of itself that it was withdrawn; arXiv has no other sign (help/withdraw)."""
-    return bool(_WITHDRAWN_COMMENT.search(paper.comment) or _WITHDRAWN_ABSTRACT.search(paper.abstract))
+BRIEF_FROM = 6  # the version from which on a paper that was told before gets a line; arXiv's feeds leave these out
 
 
 def changes_between(before: Paper, after: Paper) -> tuple[str, ...]:
-    """The names of the fields in which a version differs from an older one, TeX and accents aside."""
-    texts = tuple(
-        name
-        for name in ("title", "abstract", "comment")
-        if normalise(getattr(before, name)) != normalise(getattr(after, name))
-    )
-    lists = tuple(name for name in ("authors", "categories") if set(getattr(before, name)) != set(getattr(after, name)))
-    return texts + lists
+    """The names of the fields in which a version differs from an older one; TeX, accents and case aside.
+
+    The order of categories is arXiv's, but for the first one. What a provisional version does not tell is not compared.
+    """
+    differing = {
+        "title": normalise(before.title) != normalise(after.title),
+        "abstract": normalise(before.abstract) != normalise(after.abstract),
+        "authors": [*map(normalise, before.authors)] != [*map(normalise, after.authors)],
+        "comment": normalise(before.comment) != normalise(after.comment),
+        "categories": _categories(before) != _categories(after),
+    }
+    untold = {name for paper in (before, after) if paper.provisional for name in differing if not getattr(paper, name)}
+    return tuple(name for name, differs in differing.items() if differs and name not in untold)
+
+
+def _categories(paper: Paper) -> tuple[list[str], frozenset[str]]:
+    folded = [category.casefold() for category in paper.categories]
+    return folded[:1], frozenset(folded)
 
 
 def announce(
@@ -39,6 +39,7 @@ def announce(
     matches: Sequence[Paper],
     held: Mapping[str, Mapping[int, Kind]],
     before: Mapping[tuple[str, int], Paper],
+    told: Mapping[str, int],
     *,
     day: date,
     now: datetime,
@@ -48,10 +49,11 @@ def announce(
     """Settle what one topic matched and has not settled yet.
 
     `matches` come newest first; `held` says by paper id what was settled under this topic, `before` by key the version
-    we hold before one. A topic that was not begun has its first edition: the newest `backlog` papers are announced, the
-    rest passed over. Later, a version is *new* if none was announced and version 1 is not older than 60 days (at `day`,
-    or at `now` if that is earlier), *revised* if it is another version from 2 on, and either of a paper settled before
-    or not older than that itself.
+    we hold before one, `told` by paper id the first version that stood under an operator's topic. A topic that was not
+    begun has its first edition: the newest `backlog` papers are announced, the rest passed over. Later, a version is
+    *new* if none was announced and version 1 is not older than 60 days (at `day`, or at `now` if that is earlier),
+    *revised* if it is another version from 2 on, and either of a paper settled before or not older than that itself.
+    What is history to the topic is passed over.
     """
     oldest_new = min(now, datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)) - NEW_FOR
     settled: list[Announcement] = []
@@ -63,11 +65,23 @@ def announce(
             kind = _kind(paper, versions, oldest_new)
         else:
             kind = _first_kind(paper, versions, oldest_new) if len(settled) < backlog else Kind.PASSED_OVER
-        if kind is Kind.REVISED and not revised:
+        if (kind is Kind.REVISED and not revised) or topic.is_history(paper):
             kind = Kind.PASSED_OVER
         changes = changes_between(before[paper.key], paper) if kind is Kind.REVISED and paper.key in before else ()
-        settled.append(Announcement(topic.id, paper, kind, changes, None if kind is Kind.PASSED_OVER else day))
+        edition = None if kind is Kind.PASSED_OVER else day
+        brief = kind is Kind.REVISED and _is_brief(paper, versions, told)
+        settled.append(Announcement(topic.id, paper, kind, changes, edition, brief))
     return settled
+
+
+def count(
+    topic: Topic, matches: Sequence[Paper], held: Mapping[str, Mapping[int, Kind]], decided: Iterable[Announcement]
+) -> Selected:
+    """The account of what `announce` made of a topic's matches."""
+    kinds = Counter(announcement.kind for announcement in decided)
+    settled = sum(paper.version in held.get(paper.id, {}) for paper in matches)
+    told = (kinds[Kind.NEW], kinds[Kind.REVISED], kinds[Kind.WITHDRAWN])
+    return Selected(topic.id, len(matches), settled, *told, kinds[Kind.PASSED_OVER])
 
 
 def _kind(paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime) -> Kind:
@@ -90,10 +104,17 @@ def _first_kind(paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime
     return Kind.NEW if paper.version == 1 else Kind.REVISED
 
 
+def _is_brief(paper: Paper, versions: Mapping[int, Kind], told: Mapping[str, int]) -> bool:
+    """Whether a revision gets a line: one of many, of a paper that was told here, or where everybody could read it."""
+    told_here = any(kind is not Kind.PASSED_OVER for kind in versions.values())
+    return paper.version >= BRIEF_FROM and (told_here or told.get(paper.id, paper.version) < paper.version)
+
+
 def make_digest(
     announcements: Iterable[Announcement],
     topic_ids: Sequence[int],
     told: Collection[tuple[str, int]],
+    remarks: Iterable[Remark] = (),
     *,
     after: date | None,
     upto: date,
@@ -101,7 +122,8 @@ def make_digest(
     """One reader's digest: what the editions of the window announce on their topics, each paper once.
 
     A paper with several versions in the window stands in its newest, as *new* if any of them was. Versions in `told`
-    are left out. Items keep the order of `announcements` within the order of `topic_ids`.
+    are left out. Items keep the order of `announcements` within the order of `topic_ids`. A remark is made once, and
+    one on topics only if it is on theirs.
     """
     order = {topic_id: number for number, topic_id in enumerate(topic_ids)}
     by_paper: dict[str, list[Announcement]] = {}
@@ -110,7 +132,12 @@ def make_digest(
             by_paper.setdefault(announcement.paper.id, []).append(announcement)
     items = [_item(found, order) for found in by_paper.values()]
     items.sort(key=lambda item: order[item.topic_ids[0]])
-    return Digest(after=after, upto=upto, items=tuple(items))
+    return Digest(after=after, upto=upto, items=tuple(items), remarks=tuple(_remarks(remarks, topic_ids)))
+
+
+def _remarks(remarks: Iterable[Remark], topic_ids: Sequence[int]) -> dict[Remark, None]:
+    own = (replace(remark, topics=tuple(topic for topic in topic_ids if topic in remark.topics)) for remark in remarks)
+    return dict.fromkeys(remark for remark in own if remark.topics or remark.kind is not RemarkKind.PARTIAL)
 
 
 def _item(found: Sequence[Announcement], order: Mapping[int, int]) -> Item:
@@ -118,7 +145,8 @@ def _item(found: Sequence[Announcement], order: Mapping[int, int]) -> Item:
     kinds = {announcement.kind for announcement in found}
     kind = newest.kind if newest.kind is Kind.WITHDRAWN or Kind.NEW not in kinds else Kind.NEW
     topics = sorted({announcement.topic_id for announcement in found}, key=lambda topic_id: order[topic_id])
-    return Item(newest.paper, kind, newest.changes if kind is Kind.REVISED else (), tuple(topics))
+    brief = all(announcement.brief for announcement in found)  # not if the window holds its first card too
+    return Item(newest.paper, kind, newest.changes if kind is Kind.REVISED else (), tuple(topics), brief)
 
 
 def weekly_turn(day: date, weekday: int) -> date:

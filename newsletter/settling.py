@@ -1,13 +1,14 @@
 """Select and queue: what is new becomes the date's edition, and a digest for each reader whose turn it is."""
 
 import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from newsletter import selection
 from newsletter.app import App
 from newsletter.digests import Digests
-from newsletter.model import Announcement, Frequency, Kind
+from newsletter.model import Announcement, Frequency, Kind, Remark, Selected
 from newsletter.query import parse
 from newsletter.rendering.fragments import Fragment
 from newsletter.storage.deliveries import Queued
@@ -44,12 +45,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written down: the announcements, and the fragments made for them."""
+    """What is to be written down: the announcements, the fragments made for them, and what is remarked on them."""
 
     day: date
     undecided: Undecided
     announcements: tuple[Announcement, ...]
     fragments: tuple[Fragment, ...]
+    remarks: tuple[Remark, ...] = ()
+    selected: tuple[Selected, ...] = ()
 
     @property
     def told(self) -> bool:
@@ -57,7 +60,7 @@ class Plan:
         return any(announcement.kind is not Kind.PASSED_OVER for announcement in self.announcements)
 
 
-def settle(app: App, day: date) -> Decision:
+def settle(app: App, day: date, remarks: tuple[Remark, ...] = ()) -> Decision:
     """Decide on everything undecided, make the date's edition if it holds something, and queue whose turn it is.
 
     One transaction: edition, announcements, cards and digests are there together or not at all. If the date has an
@@ -67,7 +70,7 @@ def settle(app: App, day: date) -> Decision:
         TemplateError: a card cannot be made; nothing was written, and the papers wait.
 
     """
-    plan = make_plan(app, day)
+    plan = make_plan(app, day, remarks)
     with app.storage.write():
         decision = write_down(app, plan)
     passed_over = len(decision.announcements) - len(decision.told)
@@ -88,54 +91,80 @@ def queue_only(app: App, day: date) -> Decision:
         return write_down(app, no_plan(day))
 
 
-def make_plan(app: App, day: date) -> Plan:
-    """Decide, and make the cards; writes nothing."""
+def make_plan(app: App, day: date, remarks: tuple[Remark, ...] = ()) -> Plan:
+    """Decide, and make the cards; writes nothing. An edition that is there already keeps its own remarks."""
     if app.storage.editions.exists(day):
         return no_plan(day)
     undecided = app.storage.harvests.undecided()
-    announcements = tuple(_decide(app, undecided, day))
-    return Plan(day, undecided, announcements, tuple(app.composer.prepare(announcements)))
+    announcements, selected = _decide(app, undecided, day)
+    cards = tuple(app.composer.prepare(announcements))
+    return Plan(day, undecided, tuple(announcements), cards, remarks, tuple(selected))
 
 
 def write_down(app: App, plan: Plan) -> Decision:
     """Write down what was planned and queue the digests, inside a write transaction."""
     storage, now = app.storage, app.now()
     if plan.told:
-        storage.editions.add(plan.day, now)
+        storage.editions.add(plan.day, now, plan.remarks)
         app.composer.store(plan.fragments, plan.day)
         storage.fragments.forget(plan.day - _KEEP_FRAGMENTS)
     storage.editions.settle(plan.announcements, plan.undecided.places)
+    storage.selections.add(plan.day, plan.selected)
+    for topic_id in storage.selections.differences(plan.day):
+        log.error("the account does not add up: date=%s topic=%d", plan.day, topic_id)
     storage.harvests.settle(plan.undecided.harvest_ids, now)
     if plan.undecided.harvest_ids:
         storage.topics.begin(plan.undecided.answered, now)
     return Decision(plan.day if plan.told else None, plan.announcements, _queue(app, plan.day))
 
 
-def _decide(app: App, undecided: Undecided, day: date) -> list[Announcement]:
+def _decide(app: App, undecided: Undecided, day: date) -> tuple[list[Announcement], list[Selected]]:
     matcher = Matcher(undecided.papers)
+    settled = app.storage.editions.held({paper.id for paper in undecided.papers})
     held: dict[int, dict[str, dict[int, Kind]]] = {}
-    for (topic_id, paper_id), versions in app.storage.editions.held({paper.id for paper in undecided.papers}).items():
+    for (topic_id, paper_id), versions in settled.items():
         held.setdefault(topic_id, {})[paper_id] = versions
+    told = _told(settled, {topic.id for topic in app.storage.topics.all() if topic.personal})
     before = app.storage.papers.before(undecided.papers)
-    announcements = []
+    announcements: list[Announcement] = []
+    selected = []
     for topic in app.storage.topics.asked():
         if not topic.begun and topic.id not in undecided.answered:
             continue  # its first edition must see all it matches
         matches = matcher.matching(parse(topic.query))
         matches.sort(key=lambda paper: undecided.places.get((topic.id, paper.key), UNLISTED))
         matches.sort(key=lambda paper: paper.updated, reverse=True)
-        announcements += selection.announce(
+        known = held.get(topic.id, {})
+        decided = selection.announce(
             topic,
             matches,
-            held.get(topic.id, {}),
+            known,
             before,
+            told,
             day=day,
             now=app.now(),
             backlog=app.config.digest.backlog,
             revised=app.config.digest.revised,
         )
+        announcements += decided
+        if not topic.personal:
+            selected.append(selection.count(topic, matches, known, decided))
     matcher.close()
-    return announcements
+    return announcements, selected
+
+
+def _told(settled: Mapping[tuple[int, str], Mapping[int, Kind]], personal: Collection[int]) -> dict[str, int]:
+    """Of each paper the first version that was told under an operator's topic.
+
+    What readers' own queries found stays theirs: no edition may show, by a card's form, that somebody asked for it.
+    """
+    found = (
+        (paper_id, version)
+        for (topic_id, paper_id), versions in settled.items()
+        for version, kind in versions.items()
+        if topic_id not in personal and kind is not Kind.PASSED_OVER
+    )
+    return dict(sorted(found, reverse=True))  # of each paper the first version comes last, and stays
 
 
 def _queue(app: App, day: date) -> int:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from newsletter.app import App
 from newsletter.journal import HEARTBEAT, RUN
 from newsletter.locks import is_held
-from newsletter.model import Attempt, DeliveryStatus, HarvestState, Job, Kind, Status
+from newsletter.model import Attempt, DeliveryStatus, HarvestState, Job, Status
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.text import without_addresses
 from newsletter.timetable import Turn, next_turn
@@ -16,17 +16,6 @@ LATE = timedelta(hours=1)  # what has been due, or has failed, for longer is ove
 SILENT = timedelta(minutes=20)  # a heart that has not beaten for longer is ill
 _DAY = timedelta(days=1)
 _QUIET = timedelta(days=7)  # arXiv announces nothing for four days at most
-_GAPS = 366  # dates at most that are filled in where nothing ran
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A date in the list of editions: what it announced, or why it has none."""
-
-    date: date
-    counts: dict[Kind, int]
-    topics: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +30,8 @@ class Report:
     turn: Turn | None  # what the daemon does next
     newest_edition: date | None
     last_fetch: HarvestRecord | None
+    last_batch: datetime  # that arXiv announced, by its calendar
+    next_batch: datetime
     subscribers: dict[Status, int]
     suppressed: int
     deliveries: dict[DeliveryStatus, int]
@@ -70,6 +61,8 @@ def report(app: App) -> Report:
         turn=next_turn(app.hours, now, newest, attempt) if running else None,
         newest_edition=newest,
         last_fetch=last,
+        last_batch=app.calendar.latest(now).announced,
+        next_batch=app.calendar.next(now).announced,
         subscribers=storage.subscribers.counts(),
         suppressed=storage.subscribers.suppressed(),
         deliveries=storage.deliveries.counts(),
@@ -79,54 +72,20 @@ def report(app: App) -> Report:
     )
 
 
-def days(app: App, limit: int) -> list[Day]:
-    """The newest dates, newest first: what each announced; where it has no edition, why."""
-    found = {
-        record.date: Day(record.date, dict(record.counts), record.topics, "")
-        for record in app.storage.editions.records(limit)
-    }
-    for harvest in app.storage.harvests.by_date(limit):
-        if harvest.date not in found:
-            found[harvest.date] = Day(harvest.date, {}, 0, explain(harvest))
-    newest, oldest = max(found, default=None), min(found, default=None)
-    if newest is not None and oldest is not None:
-        for number in range(min((newest - oldest).days, _GAPS)):
-            day = newest - timedelta(days=number)
-            found.setdefault(day, Day(day, {}, 0, "nothing ran on this date"))
-    return sorted(found.values(), key=lambda day: day.date, reverse=True)[:limit]
-
-
-def explain(harvest: HarvestRecord) -> str:
-    """Why a fetch made no edition, in words for a person."""
-    match harvest.state:
-        case HarvestState.FRESH | HarvestState.SAME | HarvestState.PARTIAL if not harvest.settled:
-            return f"fetched, and nothing decided yet: {harvest.reason}"
-        case HarvestState.FAILED:
-            return f"the fetch failed: {harvest.reason}"
-        case HarvestState.PARTIAL:
-            return f"part of the fetch failed, and the rest held nothing to announce: {harvest.reason}"
-        case HarvestState.FRESH:
-            return f"fetched, but nothing to announce: {harvest.reason}"
-        case HarvestState.SAME:
-            return f"nothing new: {harvest.reason}"
-
-
 def _remarks(app: App, last: HarvestRecord | None, jobs: dict[str, Job], now: datetime) -> list[str]:
     remarks = [
         f"topic {topic.name!r} is gone from {app.config.path.name}; it sleeps, its subscribers get nothing for it"
         for topic in app.storage.topics.all()
         if topic.sleeping
     ]
-    if last is not None and last.state in (HarvestState.FAILED, HarvestState.PARTIAL):
-        remarks.append(f"the last fetch ({last.date}) {last.state}: {last.reason}")
+    if last is not None and last.state in (HarvestState.FAILED, HarvestState.PARTIAL, HarvestState.STALE):
+        remarks.append(f"the last fetch ({last.date}) {_STATE.get(last.state, last.state)}: {last.reason}")
     if last is not None and last.state is not HarvestState.FAILED and not last.settled:
         remarks.append(
             f"what was fetched for {last.date} is not decided on yet; `newsletter publish` goes on from there"
         )
-    if last is not None and last.received and last.dropped * 20 > last.received:
-        remarks.append(
-            f"{last.dropped} of {last.received} papers that arXiv answered do not match here; its search may be ill"
-        )
+    if last is not None:
+        remarks += last.remarks
     newest = app.storage.editions.newest()
     if newest is not None and app.today() - newest > _QUIET and last is not None and last.date > newest:
         remarks.append(f"nothing new since {newest}, though arXiv answers: {last.reason}")
@@ -134,6 +93,9 @@ def _remarks(app: App, last: HarvestRecord | None, jobs: dict[str, Job], now: da
         remarks.append(f"{app.config.path.name} has no [[topics]]")
     remarks += [_failure(job) for job in jobs.values() if job.failure and not _long_ill(job, now)]
     return remarks
+
+
+_STATE = {HarvestState.PARTIAL: "was partial", HarvestState.STALE: "was stale"}
 
 
 def _late_daemon(jobs: dict[str, Job], now: datetime, *, running: bool) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Imported:
 class Subscriptions:
     """Every verb on subscribers. `today` is the date in the newsletter's zone, `now` the moment, aware."""
 
-    def __init__(self, storage: Storage, local_domains: Sequence[str], max_queries: int) -> None:
+    def __init__(self, storage: Storage, local_domains: Sequence[str], max_queries: int | None) -> None:
         self._storage, self._local_domains, self._max_queries = storage, local_domains, max_queries
 
     def subscribe(
@@ -194,6 +194,8 @@ class Subscriptions:
 
     def _check_queries(self) -> None:
         """Undo, by raising inside the transaction, what would be more queries than are fetched."""
+        if self._max_queries is None:
+            return
         if sum(topic.personal for topic in self._storage.topics.asked()) > self._max_queries:
             raise UsageError(_too_many(self._max_queries))
 
@@ -253,7 +255,9 @@ class _Line:
 class _LineReader:
     """Turns a record into a `_Line`, or says what is wrong with it."""
 
-    def __init__(self, storage: Storage, local_domains: Sequence[str], max_queries: int, default: Status) -> None:
+    def __init__(
+        self, storage: Storage, local_domains: Sequence[str], max_queries: int | None, default: Status
+    ) -> None:
         self._storage, self._local_domains, self._default = storage, local_domains, default
         self._max_queries = max_queries
         self._topic_ids: dict[str, int] = {}
@@ -284,7 +288,7 @@ class _LineReader:
                 normal = self._normal | {normal_form(parse(query))}
             except QueryError as error:
                 raise UsageError(f"queries: {query!r} {error}") from error
-            if len(normal) > max(self._max_queries, len(self._normal)):
+            if self._max_queries is not None and len(normal) > max(self._max_queries, len(self._normal)):
                 raise UsageError(_too_many(self._max_queries))
             self._normal = normal
             self._good_queries.add(query)
@@ -292,7 +296,10 @@ class _LineReader:
 
 
 def _too_many(max_queries: int) -> str:
-    return f"readers have {max_queries} queries already, and no more are fetched ([arxiv] max_queries)"
+    return (
+        f"readers have {max_queries} queries already, and no more are asked of arXiv's search ([arxiv] max_queries);"
+        ' with [arxiv] source = "feed" there is no such limit'
+    )
 
 
 def _several(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from newsletter import fetching
 from newsletter.app import App, Outside
 from newsletter.config import parse_table
 from newsletter.demo.library import FixedAnswers, Question
-from newsletter.model import DeliveryStatus, Frequency, Harvest, HarvestState, Paper, Status, TopicAccount
+from newsletter.model import DeliveryStatus, Frequency, HarvestState, Paper, Status
 from newsletter.settling import settle
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.storage.subscribers import NewSubscriber
@@ -104,11 +104,11 @@ def crowd(app: App, number: int) -> None:
 
 def bring(app: App, *papers: Paper) -> None:
     """Put papers before selection, as a fetch would have."""
-    answered = {topic.id: TopicAccount() for topic in app.storage.topics.asked()}
-    harvest = Harvest(papers, {1: tuple(paper.key for paper in papers)}, answered)
+    asked = {topic.id: "" for topic in app.storage.topics.asked()}
+    listed = {1: [paper.key for paper in papers]}
     record = HarvestRecord(0, app.today(), app.now(), "test", HarvestState.FRESH, "", 1, 1, 1, 0, 0)
     with app.storage.write():
-        fetching.store(app, fetching.Gathered(record, app.now(), harvest))
+        fetching.store(app, fetching.Gathered(record, app.now(), papers, listed, asked))
 
 
 def queue(app: App, *emails: str, papers: int = 1) -> None:

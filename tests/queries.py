@@ -1,18 +1,33 @@
-"""Generated queries and papers, and an evaluator that knows nothing of FTS5, of stems or of our normaliser."""
+"""Queries and papers, generated and recorded, and evaluators that look for themselves, without FTS5."""
 
+import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
+import pytest
+from house import SHARED
 from hypothesis import strategies as st
 
+from newsletter.demo.stems import stem
+from newsletter.errors import QueryError
 from newsletter.model import Paper
-from newsletter.query import And, Node, Not, Or, Term
+from newsletter.query import And, Node, Not, Or, Term, category_matches, parse
+from newsletter.query import terms as terms_of
+from newsletter.text import normalise, readable
 
-_CALLS = ("obrecht", "ada obrecht", "diaz", "van stein", "li", "obrecht ada")
+_CALLS = (
+    "obrecht", "ada obrecht", "diaz", "van stein", "li", "obrecht ada", "a obrecht", "j obrecht", "k obrecht",
+    "stein l", "l van stein", "li w", "w li", "o neil", "mary jo li",
+)  # fmt: skip
 WORDS = ("graph", "video", "kernel", "depth", "prior", "neural", "2d")
-NAMES = ("Ada Obrecht", "José Ramón Díaz", "Ludwig van Stein", "J. K. Obrecht", "Ørsted, Anna", "Wei Li")
+NAMES = (
+    "Ada Obrecht", "José Ramón Díaz", "Ludwig van Stein", "J. K. Obrecht", "Ørsted, Anna", "Wei Li", "Mary-Jo Li",
+    "Cathy O'Neil",
+)  # fmt: skip
 CATEGORIES = ("cs.CV", "cs.NA", "math.NA", "stat.ML", "hep-th")
 _ACCENTS = str.maketrans("eaou", "éàöü")
 _MOMENT = datetime(2025, 2, 3, tzinfo=UTC)
@@ -104,12 +119,14 @@ def answers(case: Case, tree: Node) -> bool:
 
 # What each name may be called, written out by hand.
 _CALLED = {
-    "Ada Obrecht": {"ada", "obrecht", "ada obrecht", "obrecht ada"},
+    "Ada Obrecht": {"ada", "obrecht", "ada obrecht", "obrecht ada", "a obrecht"},
     "José Ramón Díaz": {"jose", "ramon", "diaz"},
-    "Ludwig van Stein": {"ludwig", "van", "stein", "van stein"},
-    "J. K. Obrecht": {"j", "k", "obrecht"},
+    "Ludwig van Stein": {"ludwig", "van", "stein", "van stein", "l van stein", "stein l"},
+    "J. K. Obrecht": {"j", "k", "obrecht", "j obrecht", "k obrecht"},
     "Ørsted, Anna": {"orsted", "anna"},
-    "Wei Li": {"wei", "li"},
+    "Wei Li": {"wei", "li", "li w", "w li"},
+    "Mary-Jo Li": {"mary", "jo", "li", "mary jo li"},
+    "Cathy O'Neil": {"cathy", "o", "neil", "o neil"},
 }
 _TWO_NAMES = {"cs.NA": ("cs.na", "math.na"), "math.NA": ("cs.na", "math.na")}
 
@@ -127,3 +144,136 @@ def _says(case: Case, field: str, words: str) -> bool:
             return any(_says(case, one, words) for one in case.said)
         case _:
             return f" {words} " in f" {' '.join(case.said[field])} "
+
+
+# ---------------------------------------------------------------- recorded papers
+
+_BULK = SHARED / "data" / "arxiv" / "bulk" / "papers.jsonl"
+_TEXTS = ("ti", "abs", "co")
+_TEX = re.compile(r"[$\\\\{}]")
+
+needs_recordings = pytest.mark.skipif(not _BULK.exists(), reason=f"the recordings are not in {_BULK.parent}")
+
+
+@cache
+def recorded_papers() -> tuple[Paper, ...]:
+    """One in four of the recorded papers, so that looking into each takes no minutes."""
+    lines = _BULK.read_text(encoding="utf-8").splitlines()[::4]
+    return tuple(map(_recorded, range(len(lines)), map(json.loads, lines)))
+
+
+def _recorded(number: int, record: dict[str, object]) -> Paper:
+    texts = {name: " ".join(str(record[name] or "").split()) for name in ("title", "summary", "comment")}
+    authors, categories = record["authors"], record["categories"]
+    assert isinstance(authors, list)
+    assert isinstance(categories, list)
+    identifier = f"2510.{number:05}"
+    return Paper(
+        identifier, 1, texts["title"], texts["summary"], tuple(authors), tuple(categories), _MOMENT, _MOMENT,
+        comment=texts["comment"],
+    )  # fmt: skip
+
+
+@cache
+def recorded_terms(number: int) -> tuple[Term, ...]:
+    """Terms that a recorded paper may answer: taken from its own words, as they are written there."""
+    paper, chance = recorded_papers()[number], random.Random(number)
+    found = [f"cat:{chance.choice(paper.categories)}", f"cat:{paper.categories[0].partition('.')[0]}.*"]
+    for field in (*_TEXTS, "all"):
+        words = said(paper, field).split()
+        for length in (1, 2, 3) if words else ():
+            at = chance.randrange(len(words))
+            found.append(f'{field}:"{" ".join(words[at : at + length])}"')
+    found += [
+        f'au:"{call}"' for name in chance.sample(paper.authors, min(2, len(paper.authors))) for call in calls(name)
+    ]
+    return tuple(term for text in found for term in _parsed(text))
+
+
+def calls(name: str) -> list[str]:
+    """What the bearer of a name may be asked for as, where it is clear which word is the surname."""
+    *first, last = name.split()
+    if not first:
+        return [name]
+    return [name, last, f"{first[0][0]}. {last}", f"{last} {first[0][0]}", f"{last}, {' '.join(first)}"]
+
+
+def _parsed(text: str) -> list[Term]:
+    if _TEX.search(text):  # a part of a formula is not read as it is in the whole
+        return []
+    try:
+        return [term for term in terms_of(parse(text)) if not term.words.isdigit()]
+    except QueryError:  # nothing but signs, or a wildcard
+        return []
+
+
+@st.composite
+def recorded_trees(draw: st.DrawFn) -> Node:
+    """A query of terms that one paper says, and of some that another does."""
+    number = st.integers(0, len(recorded_papers()) - 1)
+    several = st.sampled_from(recorded_terms(draw(number)) + recorded_terms(draw(number))[:4])
+    tree: Node = draw(st.recursive(several, _inner, max_leaves=6))
+    return tree
+
+
+def said(paper: Paper, field: str) -> str:
+    """A text of a paper; of `all`, the one that comes first."""
+    return {"ti": paper.title, "abs": paper.abstract, "co": paper.comment}.get(field, paper.title)
+
+
+def looks_answered(paper: Paper, tree: Node) -> bool:
+    """Whether a recorded paper answers a query, by looking for stems in its texts."""
+    match tree:
+        case Term():
+            return _looks_said(paper, tree.field, tree.words)
+        case Not(item):
+            return not looks_answered(paper, item)
+        case And(items):
+            return all(looks_answered(paper, item) for item in items)
+        case Or(items):
+            return any(looks_answered(paper, item) for item in items)
+
+
+def _looks_said(paper: Paper, field: str, words: str) -> bool:
+    match field:
+        case "cat":
+            return any(category_matches(name, words) for name in paper.categories)
+        case "au":
+            return any(_called(tuple(_words(name)), words.split()) for name in paper.authors)
+        case "all":
+            parts = (paper.id, f"{paper.id}v1", *paper.categories)
+            return any(_looks_said(paper, one, words) for one in (*_TEXTS, "au")) or words in map(_plain, parts)
+        case _:
+            wanted = f" {' '.join(map(stem, words.split()))} "
+            return any(wanted in text for text in _stemmed(said(paper, field)))
+
+
+def _called(name: tuple[str, ...], words: list[str]) -> bool:
+    """Whether a name holds some words, begun from any of its own; an initial at an end may stand for a name."""
+    round_about = [*name, *name[:-1]]
+    starts = range(len(round_about) - len(words) + 1)
+
+    def held(wanted: list[str], *, last_begins: bool = False) -> bool:
+        cuts = (round_about[at : at + len(wanted)] for at in starts)
+        return any(
+            cut[:-1] == wanted[:-1] and (cut[-1].startswith(wanted[-1]) if last_begins else cut[-1] == wanted[-1])
+            for cut in cuts
+        )
+
+    if len(words) > 1 and len(words[-1]) == 1:
+        return held(words, last_begins=True)
+    return held(words) or (len(words) > 1 and len(words[0]) == 1 and held([*words[1:], words[0]], last_begins=True))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", normalise(text))
+
+
+def _plain(text: str) -> str:
+    return " ".join(_words(text))
+
+
+@cache
+def _stemmed(text: str) -> tuple[str, ...]:
+    joined = re.sub(r"(?<=\w)[_^]\{?(?=\w)", "", readable(text))
+    return tuple(f" {' '.join(map(stem, _words(form)))} " for form in (text, joined))

@@ -33,8 +33,8 @@ from newsletter.model import Paper, parse_identifier
 from newsletter.publish import publish
 from newsletter.query import name_query, write_search_query
 from newsletter.rendering.readme import cell
-from newsletter.selection import is_withdrawn
 from newsletter.storage.matching import Matcher
+from newsletter.withdrawal import is_withdrawn
 
 ALL, ONE = "all@example.org", "one@example.org"  # a reader of all topics, and one of the first
 MAX_PAPERS = 100
@@ -44,7 +44,8 @@ YOUNG = timedelta(days=60)
 Key = tuple[str, int]
 
 _ROW = re.compile(
-    r"\| \*\*\[.*?\]\(https://arxiv\.org/abs/(\S+?)\)\*\* \|.*? (\d{4}-\d\d-\d\d) \| <details><summary>Show<"
+    r"(?:\| \*\*|- )\[.*?\]\(https://arxiv\.org/abs/(\S+?)\)"
+    r"(?:\*\* \|.*? (\d{4}-\d\d-\d\d) \| <details><summary>Show<| · (\d{4}-\d\d-\d\d) · version )"
 )
 _LINK = re.compile(r"https://arxiv\.org/abs/(\S+)")
 _WHOLE = re.compile(r"^The newest .*\]\((topics/[a-z0-9-]+\.md)\)", re.MULTILINE)
@@ -262,7 +263,7 @@ def _sections(page: str) -> dict[str, str]:
 
 def _rows(text: str) -> list[Row]:
     rows = filter(None, map(_ROW.match, text.split("\n")))
-    return [Row(_key(row[1]), date.fromisoformat(row[2])) for row in rows]
+    return [Row(_key(row[1]), date.fromisoformat(row[2] or row[3])) for row in rows]
 
 
 # ---------------------------------------------------------------- what should come out
@@ -454,15 +455,16 @@ class Judge:
     def _newer(self, run: Run, topic: str, key: Key, others: Iterable[Key]) -> int:
         """How many are newer than a version that is listed.
 
-        As no more than days are recorded, the answer says which of one day is newer; where the topic's does not hold
-        the version, because it was listed under another topic or came back as an older version, all of its day may be.
+        As no more than days are recorded, the answer says which of one day is newer. Where the topic's does not hold
+        one of the two, because it was listed under another topic (one request asks for several) or came back as an
+        older version, it may be.
         """
         places, moment = _places(run, topic), self._papers[key].updated
 
         def is_newer(other: Key) -> bool:
             if other == key or self._papers[other].updated != moment:
                 return self._papers[other].updated > moment
-            return key not in places or places.get(other, len(places)) < places[key]
+            return key not in places or other not in places or places[other] < places[key]
 
         return sum(map(is_newer, others))
 

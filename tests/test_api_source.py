@@ -1,30 +1,55 @@
-"""The query API, as it answers and as it misbehaves."""
+"""The query API as a source: pages, joined queries, slices by date, and what stands in the accounts."""
 
-import subprocess
-import sys
-import textwrap
+import gc
+import logging
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from house import SHARED, START, Time, make_paper
+from asking import Keeper, make_client
+from house import SHARED, START, Time, make_app, make_paper
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from newsletter.demo import faults
+from newsletter.demo import bodies, faults
 from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.demo.atom import error_feed
-from newsletter.demo.library import FixedAnswers
+from newsletter.demo.library import FixedAnswers, Question
+from newsletter.demo.library import search as answer
 from newsletter.errors import SourceError
-from newsletter.model import Harvest, Paper
-from newsletter.sources import Want
-from newsletter.sources.api import ApiSource
+from newsletter.model import Account, Harvest, Paper
+from newsletter.query import parse, write_search_query
+from newsletter.sieve import Basket
+from newsletter.sources import Want, Window
+from newsletter.sources.api import MAX_JOINED, MAX_UNORDERED, ApiSource
 from newsletter.sources.atom import parse_answer
-from newsletter.sources.gate import Gate
+from newsletter.sources.paging import BEGINNING, halves, submitted_in
 
-QUERY = 'ti:"Graph Neural Networks" OR abs:"Graph Neural Networks"'
+NAME = "Graph Neural Networks"
+OTHERS = ("Video Anomaly Detection", "Protein Language Models", "Causal Inference")
 RECORDINGS = SHARED / "data/arxiv/atom"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no recordings of arXiv at {RECORDINGS}")
+DAY = timedelta(days=1)
+
+
+def query(name: str = NAME) -> str:
+    return write_search_query(parse(name))
+
+
+def want(topic_id: int = 1, name: str = NAME, **fields: object) -> Want:
+    return Want(topic_id, query(name), **fields)  # type: ignore[arg-type]
+
+
+def since(moment: datetime = START - 8 * DAY) -> Window:
+    return Window(START, moment, START - DAY)
+
+
+def titled(name: str, number: int) -> Paper:
+    return make_paper(number, f"On {name}")
 
 
 @pytest.fixture
@@ -34,188 +59,571 @@ def papers() -> list[Paper]:
 
 @pytest.fixture
 def arxiv(papers: list[Paper], time: Time) -> Iterator[ArxivStandIn]:
-    with ArxivStandIn(FixedAnswers({"Graph Neural Networks": papers}, clock=time.clock)) as server:
+    with ArxivStandIn(FixedAnswers({NAME: papers}, clock=time.clock)) as server:
         yield server
 
 
 @pytest.fixture
 def source(arxiv: ArxivStandIn, time: Time, tmp_path: Path) -> ApiSource:
-    gate = Gate(tmp_path / "gate", 0, lambda: time.now.timestamp(), time.sleep)
-    return ApiSource(arxiv.url, gate, "DailyPapers/1 (+mailto:papers@example.org)", 10, time.sleep)
+    return make_source(arxiv, time, tmp_path)
 
 
-def ask(
-    source: ApiSource,
-    known: Callable[[Paper], bool] = lambda _paper: False,
-    since: datetime = START - timedelta(days=8),
-    **want: object,
-) -> Harvest:
-    def news(page: Sequence[Paper]) -> int:
-        return sum(not known(paper) for paper in page)
+def make_source(arxiv: ArxivStandIn, time: Time, folder: Path, page: int = 10, depth: int = 10_000) -> ApiSource:
+    return ApiSource(make_client(folder, time, 0), arxiv.url, page, depth=depth)
 
-    return source.fetch([Want(1, QUERY, news, **want)], since)  # type: ignore[arg-type]
+
+def fetch(source: ApiSource, keeper: Keeper, *wants: Want, window: Window | None = None) -> Harvest:
+    harvest = source.fetch(wants or [want()], window or since(), keeper)
+    assert [account.difference for account in harvest.accounts] == [0] * len(harvest.accounts)
+    return harvest
+
+
+def starts(arxiv: ArxivStandIn) -> list[int]:
+    return [int(request.params["start"]) for request in arxiv.requests]
+
+
+def queries(arxiv: ArxivStandIn) -> list[str]:
+    return [request.params["search_query"] for request in arxiv.requests]
+
+
+# ---------------------------------------------------------------- pages
 
 
 def test_pages_until_all_is_there(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
-    harvest = ask(source)
-    assert harvest.papers == tuple(papers)
-    assert harvest.listed[1] == tuple(paper.key for paper in papers)
-    assert [request.params["start"] for request in arxiv.requests] == ["0", "10", "20", "30", "40"]
-    account = harvest.accounts[1]
-    assert (account.matched, account.received, account.requests, account.error) == (45, 45, 5, "")
+    keeper = Keeper()
+    harvest = fetch(source, keeper)
+    assert keeper.papers == papers
+    assert keeper.listed == {1: [paper.key for paper in papers]}
+    assert starts(arxiv) == [0, 10, 20, 30, 40]
+    assert harvest.accounts == (Account("api", "", (1,), matched=45, received=45, news=45, requests=5),)
+    request = arxiv.requests[0].params
+    assert (request["sortBy"], request["sortOrder"], request["max_results"]) == ("lastUpdatedDate", "descending", "10")
 
 
-def test_pages_until_all_on_a_page_is_known_and_the_overlap_is_covered(
+def test_pages_until_a_page_is_known_and_the_overlap_is_covered(
     source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]
 ) -> None:
     newest_20 = {paper.key for paper in papers[:20]}
-    later = papers[0].updated + timedelta(days=1)
-    ask(source, known=lambda paper: paper.key not in newest_20, since=later)
-    assert len(arxiv.requests) == 3  # two with news, one without
+    later = papers[0].updated + DAY
+    fetch(source, Keeper(lambda paper: paper.key not in newest_20), window=since(later))
+    assert starts(arxiv) == [0, 10, 20]  # two with news, one without
     arxiv.requests.clear()
-    ask(source, known=lambda _paper: True, since=papers[24].updated)
-    assert len(arxiv.requests) == 3  # all known, but papers that were announced late stand further down
+    fetch(source, Keeper(lambda _: True), window=since(papers[24].updated))
+    # All known, but what was announced late stands further down; and a look at the index.
+    assert starts(arxiv) == [0, 10, 20, 0]
 
 
 def test_a_topic_that_begins_reads_enough(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
-    ask(source, since=papers[0].updated + timedelta(days=1), begun=False, enough=25)
-    assert len(arxiv.requests) == 3
+    new = want(begun=False, enough=25)
+    fetch(source, Keeper(lambda _: True), new, window=since(papers[0].updated + DAY))
+    assert starts(arxiv)[:3] == [0, 10, 20]
+    assert len(starts(arxiv)) == 4  # a look at the index
+    arxiv.requests.clear()
+    fetch(source, Keeper(), replace(new, enough=0), window=since(papers[24].updated))
+    assert starts(arxiv) == [0, 10, 20]  # all of the days of the overlap
 
 
-def test_how_arxiv_is_asked(source: ApiSource, arxiv: ArxivStandIn) -> None:
-    ask(source, known=lambda _paper: True, since=START + timedelta(days=9))
-    (request,) = arxiv.requests
-    assert request.params["search_query"] == QUERY
-    assert request.params["sortBy"] == "lastUpdatedDate"
-    assert request.params["sortOrder"] == "descending"
-    assert request.headers["User-Agent"] == "DailyPapers/1 (+mailto:papers@example.org)"
-    assert request.headers["Accept"] == "application/atom+xml"
+def test_short_pages_lose_nothing(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
+    arxiv.script(lambda _: faults.short_page(7))
+    keeper = Keeper()
+    fetch(source, keeper)
+    assert keeper.papers == papers
+    assert starts(arxiv) == [0, 7, 14, 21, 28, 35, 42]
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        (faults.web_page(), "no answer of the API: it begins '<!DOCTYPE html>"),
-        (faults.empty_body(), "no answer of the API"),
-        (faults.rate_exceeded(), "HTTP 429: Rate exceeded."),
-        (faults.unavailable(), "HTTP 503"),
-        (faults.answered(406, b"", {}), "HTTP 406"),
-        (faults.connection_reset(), "no connection"),
-        (faults.truncated(0.5), "damaged"),
-        (faults.empty_page(), "an empty page at 0, though 45 match"),
-        (
-            faults.answered(200, error_feed("start must be non-negative", START), {}),
-            "arXiv says: start must be non-negative",
-        ),
-        (faults.answered(400, error_feed("Invalid query", START), {}), "HTTP 400: arXiv says: Invalid query"),
-        (faults.answered(200, b"<feed xmlns='http://www.w3.org/2005/Atom'></feed>", {}), "no answer of the API"),
-    ],
-    ids=str,
-)
-def test_weather(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper], fault: faults.Fault, reason: str) -> None:
-    """What passes is asked again; what stays is an error of the topic with its reason, and never "nothing new"."""
-    arxiv.script([fault, fault])
-    assert ask(source).papers == tuple(papers)
-    arxiv.script(lambda _request: fault)
-    harvest = ask(source)
-    assert harvest.papers == ()
-    assert reason in harvest.failures[1]
+def test_an_index_that_grows_between_pages_repeats_and_loses_nothing(
+    time: Time, tmp_path: Path, papers: list[Paper]
+) -> None:
+    class Growing(FixedAnswers):
+        def search(self, question: Question) -> Sequence[Paper]:
+            papers.insert(0, make_paper(100 + len(papers)))
+            return tuple(papers)
+
+    before = list(papers)
+    with ArxivStandIn(Growing({}, clock=time.clock)) as server:
+        keeper = Keeper()
+        harvest = fetch(make_source(server, time, tmp_path), keeper)
+    assert len({paper.key for paper in keeper.papers}) == len(keeper.papers)
+    assert set(before) <= set(keeper.papers)
+    assert harvest.accounts[0].repeated == len(server.requests) - 1
+
+
+def test_the_same_page_again_and_again_is_an_error(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
+    arxiv.script(lambda _: faults.Fault(entries=lambda _found: papers[:10]))
+    assert fetch(source, Keeper()).failures == {1: "the page at 10 repeats those before"}
+
+
+def test_a_size_that_fails_is_changed(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
+    def ill(request: faults.Request) -> faults.Fault | None:
+        unlucky = (request.params["start"], request.params["max_results"]) == ("20", "10")
+        return faults.internal_error() if unlucky else None
+
+    arxiv.script(ill)
+    keeper = Keeper()
+    assert not fetch(source, keeper).failures
+    assert keeper.papers == papers
+
+
+@pytest.mark.parametrize("where", [0, 20])
+def test_an_empty_page_is_an_error(source: ApiSource, arxiv: ArxivStandIn, where: int) -> None:
+    """Never "nothing new"."""
+
+    def empty(request: faults.Request) -> faults.Fault | None:
+        return faults.empty_page() if request.params["start"] == str(where) else None
+
+    arxiv.script(empty)
+    keeper = Keeper()
+    harvest = fetch(source, keeper)
+    assert harvest.failures == {1: f"an empty page at {where}, though 45 match"}
+    assert len(keeper.papers) == where  # what came before is kept
+    assert harvest.sights == ()
+
+
+def test_no_answer_is_none_where_papers_are_known_to_answer(time: Time, tmp_path: Path) -> None:
+    """An index that has lost everything says that nothing matches."""
+    with ArxivStandIn(FixedAnswers({NAME: []}, clock=time.clock)) as arxiv:
+        source = make_source(arxiv, time, tmp_path)
+        assert fetch(source, Keeper()).failures == {}
+        known = want(expected=frozenset(["0001.00001", "0001.00002"]))
+        assert fetch(source, Keeper(), known).failures == {1: "an empty page at 0, though 2 match"}
+
+
+def test_pdf_links_first_change_nothing(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
+    arxiv.script(lambda _: bodies.pdf_first())
+    keeper = Keeper()
+    fetch(source, keeper)
+    assert keeper.papers == papers
 
 
 def test_what_came_before_a_failure_is_kept(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
     arxiv.script(lambda request: faults.unavailable() if request.params["start"] == "20" else None)
-    harvest = ask(source)
-    assert harvest.papers == tuple(papers[:20])
-    assert "HTTP 503" in harvest.failures[1]
+    keeper = Keeper()
+    harvest = fetch(source, keeper)
+    assert keeper.papers == papers[:20]
+    assert harvest.failures[1].startswith("HTTP 503")
+    assert harvest.accounts[0].error == harvest.failures[1]
 
 
-def test_short_pages_lose_nothing(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
-    arxiv.script(lambda _request: faults.short_page(7))
-    assert ask(source).papers == tuple(papers)
+# ---------------------------------------------------------------- order
 
 
-def test_pages_that_overlap_repeat_nothing(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
-    late = make_paper(99)
-
-    def arrives_between_pages(request: object) -> None:
-        if len(arxiv.requests) == 1:
-            papers.insert(0, late)
-
-    with ArxivStandIn(FixedAnswers({"Graph Neural Networks": papers})) as moving:
-        moving.script(arrives_between_pages)
-        harvest = source.fetch([Want(1, QUERY, len)], START - timedelta(days=8))
-    assert len({paper.key for paper in harvest.papers}) == len(harvest.papers)
-
-
-def test_one_want_that_fails_does_not_stop_the_next(
+def test_the_wrong_order_is_read_to_the_end_if_it_is_short(
     source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]
 ) -> None:
-    arxiv.script(lambda request: faults.unavailable() if "bad" in request.params["search_query"] else None)
-    harvest = source.fetch([Want(1, 'ti:"bad"', len), Want(2, QUERY, len)], START - timedelta(days=8))
-    assert list(harvest.failures) == [1]
-    assert harvest.papers == tuple(papers)
+    arxiv.script(lambda _: faults.Fault(found=lambda found: found[::-1]))
+    keeper = Keeper(lambda _: True)
+    assert not fetch(source, keeper, window=since(START)).failures
+    assert sorted(keeper.papers, key=lambda paper: paper.updated, reverse=True) == papers
 
 
-def test_retries_wait_longer_each_time(arxiv: ArxivStandIn, time: Time, tmp_path: Path) -> None:
-    gate = Gate(tmp_path / "gate", 3, lambda: time.now.timestamp(), time.sleep)
-    arxiv.script(lambda _request: faults.unavailable())
-    ask(ApiSource(arxiv.url, gate, "Test", 10, time.sleep))
-    assert time.slept == [6, 12]  # the gate's three seconds have passed by then
+def test_a_page_of_the_wrong_order_does_not_end_it(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
+    arxiv.script([faults.wrong_order()])
+    keeper = Keeper(lambda _: True)
+    fetch(source, keeper, window=since(START))
+    assert set(keeper.papers) == set(papers)
 
 
-# ---------------------------------------------------------------- politeness
+def test_a_long_answer_in_the_wrong_order_is_an_error(time: Time, tmp_path: Path) -> None:
+    many = [make_paper(number) for number in range(MAX_UNORDERED + 500)]
+    with ArxivStandIn(FixedAnswers({NAME: many}, clock=time.clock)) as arxiv:
+        keeper = Keeper()
+        harvest = fetch(make_source(arxiv, time, tmp_path, page=1_000), keeper)
+    assert harvest.failures == {1: "the answers are not in the order asked for"}
+    assert len(keeper.papers) == MAX_UNORDERED
 
 
-def test_the_gate_keeps_the_interval(tmp_path: Path, time: Time) -> None:
-    gate = Gate(tmp_path / "state/gate", 3, lambda: time.now.timestamp(), time.sleep)
-    with gate.turn():
-        pass
-    time.now += timedelta(seconds=1)
-    with gate.turn():
-        time.now += timedelta(seconds=20)  # a slow answer: the next request waits from its end
-    with gate.turn():
-        pass
-    assert time.slept == pytest.approx([2, 3])
+def test_a_sort_that_is_ignored(time: Time, tmp_path: Path, papers: list[Paper]) -> None:
+    class Sorting(FixedAnswers):
+        def search(self, question: Question) -> Sequence[Paper]:
+            return answer(question, papers, papers)
+
+    papers = [replace(paper, abstract=" ".join([f"{NAME}."] * (number % 7))) for number, paper in enumerate(papers)]
+    with ArxivStandIn(Sorting({}, clock=time.clock), faults=lambda _: faults.sort_ignored()) as arxiv:
+        keeper = Keeper(lambda _: True)
+        assert not fetch(make_source(arxiv, time, tmp_path), keeper, window=since(START)).failures
+    assert set(keeper.papers) == set(papers)
 
 
-def test_a_clock_set_back_does_not_stop_us(tmp_path: Path, time: Time) -> None:
-    gate = Gate(tmp_path / "gate", 3, lambda: time.now.timestamp(), time.sleep)
-    with gate.turn():
-        pass
-    time.now -= timedelta(hours=1)
-    with gate.turn():
-        pass
-    assert time.slept == [3]
+# ---------------------------------------------------------------- joined queries
 
 
-def test_a_gate_that_cannot_be_opened_is_an_error_of_the_source(tmp_path: Path, time: Time) -> None:
-    (tmp_path / "file").write_text("")
-    gate = Gate(tmp_path / "file/gate", 3, lambda: 0, time.sleep)
-    with pytest.raises(SourceError, match="gate"), gate.turn():
-        pass
+@pytest.fixture
+def several(time: Time) -> Iterator[ArxivStandIn]:
+    """An arXiv that has something for four topics."""
+    found = {
+        name: [titled(name, 100 * topic + number) for number in range(5, 0, -1)]
+        for topic, name in enumerate((NAME, *OTHERS), 1)
+    }
+    with ArxivStandIn(FixedAnswers(found, clock=time.clock)) as server:
+        yield server
 
 
-def test_the_interval_holds_across_processes(arxiv: ArxivStandIn, tmp_path: Path) -> None:
-    program = textwrap.dedent(
-        """
-        import sys, time
-        from datetime import UTC, datetime
-        from pathlib import Path
-        from newsletter.sources import Want
-        from newsletter.sources.api import ApiSource
-        from newsletter.sources.gate import Gate
-        url, gate = sys.argv[1:]
-        source = ApiSource(url, Gate(Path(gate), 0.2, time.time, time.sleep), "Test", 20, time.sleep)
-        source.fetch([Want(1, 'ti:"Graph Neural Networks"', len)], datetime(2000, 1, 1, tzinfo=UTC))
-        """
+def all_wants(**fields: object) -> list[Want]:
+    return [
+        want(topic, name, expected=frozenset([f"0001.{100 * topic + 1:05}"]), **fields)
+        for topic, name in enumerate((NAME, *OTHERS), 1)
+    ]
+
+
+def test_topics_that_have_begun_are_asked_in_one_request(several: ArxivStandIn, time: Time, tmp_path: Path) -> None:
+    wants = all_wants()
+    new = replace(wants[2], begun=False)
+    keeper = Keeper()
+    harvest = fetch(make_source(several, time, tmp_path, page=100), keeper, *wants[:2], new, wants[3])
+    assert queries(several) == [
+        query(OTHERS[1]),
+        f"({query(NAME)}) OR ({query(OTHERS[0])}) OR ({query(OTHERS[2])})",
+    ]
+    assert [account.topic_ids for account in harvest.accounts] == [(3,), (1, 2, 4)]
+    assert [account.received for account in harvest.accounts] == [5, 15]
+    assert len(keeper.papers) == 20
+    assert all(account.asked == "" for account in harvest.accounts)
+
+
+def test_a_joined_query_has_an_end(time: Time, tmp_path: Path) -> None:
+    long = [Want(number, f'ti:"{"word " * 40}{number}"') for number in range(40)]
+    with ArxivStandIn(FixedAnswers({NAME: []}, clock=time.clock)) as arxiv:
+        harvest = fetch(make_source(arxiv, time, tmp_path), Keeper(), *long)
+        asked = [text for text in queries(arxiv) if "submittedDate" not in text]
+    assert max(map(len, asked)) <= MAX_JOINED
+    assert 5 <= len(asked) < 10
+    assert sorted(topic for account in harvest.accounts for topic in account.topic_ids) == list(range(40))
+    too_long = Want(1, f'ti:"{"word " * 400}"')
+    with ArxivStandIn(FixedAnswers({NAME: []}, clock=time.clock)) as arxiv:
+        fetch(make_source(arxiv, time, tmp_path), Keeper(), too_long, want(2))
+        assert queries(arxiv)[:2] == [too_long.search_query, query()]
+
+
+def test_an_or_that_is_ignored_in_part_is_found_out(several: ArxivStandIn, time: Time, tmp_path: Path) -> None:
+    def only_the_first(request: faults.Request) -> faults.Fault | None:
+        if " OR (" not in request.params["search_query"].partition(query(NAME))[2]:
+            return None
+        return faults.Fault(found=lambda found: [paper for paper in found if NAME in paper.title])
+
+    several.script(only_the_first)
+    keeper = Keeper()
+    harvest = fetch(make_source(several, time, tmp_path, page=100), keeper, *all_wants())
+    assert harvest.failures == {}
+    assert [account.topic_ids for account in harvest.accounts] == [(1, 2, 3, 4), (2,), (3,), (4,)]
+    assert len({paper.key for paper in keeper.papers}) == 20
+    assert keeper.listed[4][-5:] == [(f"0001.{400 + number:05}", 1) for number in range(5, 0, -1)]
+
+
+def test_one_bad_query_does_not_take_the_others_down(several: ArxivStandIn, time: Time, tmp_path: Path) -> None:
+    def refused(request: faults.Request) -> faults.Fault | None:
+        text = request.params["search_query"]
+        if OTHERS[1].lower() not in text.lower():
+            return None
+        return faults.answered(400, error_feed(f"Invalid query string: '{text}'", START))
+
+    several.script(refused)
+    keeper = Keeper()
+    harvest = fetch(make_source(several, time, tmp_path, page=100), keeper, *all_wants())
+    assert harvest.failures == {3: "HTTP 400: arXiv says: Invalid query string"}
+    assert len({paper.key for paper in keeper.papers}) == 15
+    assert len(several.requests) == 5
+
+
+def test_a_joined_query_that_fails_is_asked_in_parts(several: ArxivStandIn, time: Time, tmp_path: Path) -> None:
+    several.script(lambda request: faults.internal_error() if len(request.params["search_query"]) > 200 else None)
+    keeper = Keeper()
+    assert fetch(make_source(several, time, tmp_path, page=100), keeper, *all_wants()).failures == {}
+    assert len(keeper.papers) == 20
+
+
+# ---------------------------------------------------------------- giving up
+
+
+def alone(number: int) -> list[Want]:
+    return [replace(want(topic), begun=False) for topic in range(1, number + 1)]
+
+
+def test_after_two_questions_without_an_answer_no_more_are_asked(source: ApiSource, arxiv: ArxivStandIn) -> None:
+    arxiv.script(lambda _: faults.internal_error())
+    harvest = fetch(source, Keeper(), *alone(50))
+    assert len(arxiv.requests) == 2 * 4
+    assert len(harvest.failures) == 50
+    assert all(reason.startswith("HTTP 500") for reason in harvest.failures.values())
+    assert [account.requests for account in harvest.accounts] == [4, 4] + [0] * 48
+
+
+def test_two_that_are_not_in_a_row_do_not_count(source: ApiSource, arxiv: ArxivStandIn) -> None:
+    refused = Want(7, 'ti:"bad"', begun=False)
+    arxiv.script(lambda request: faults.internal_error() if "bad" in request.params["search_query"] else None)
+    harvest = fetch(source, Keeper(), refused, *alone(1), replace(refused, topic_id=8), *alone(1))
+    assert sorted(harvest.failures) == [7, 8]
+    assert harvest.accounts[3].received == 45
+
+
+def test_a_host_that_wants_to_be_left_alone_ends_it_at_once(arxiv: ArxivStandIn, time: Time, tmp_path: Path) -> None:
+    arxiv.script(lambda _: faults.rate_exceeded("3600"))
+    harvest = fetch(make_source(arxiv, time, tmp_path), Keeper(), *alone(50))
+    assert len(arxiv.requests) == 1
+    assert time.slept == []
+    assert {reason[:44] for reason in harvest.failures.values()} == {"127.0.0.1 is left alone until 2026-01-06 08:"}
+
+
+def test_even_if_it_would_be_a_short_while(arxiv: ArxivStandIn, time: Time, tmp_path: Path) -> None:
+    arxiv.script(lambda _: faults.rate_exceeded("10"))
+    fetch(make_source(arxiv, time, tmp_path), Keeper(), *alone(50))
+    assert len(arxiv.requests) == 4
+
+
+def test_so_does_a_gate_that_cannot_be_used(arxiv: ArxivStandIn, time: Time, tmp_path: Path) -> None:
+    (tmp_path / "gate").mkdir()
+    harvest = fetch(make_source(arxiv, time, tmp_path), Keeper(), *alone(3))
+    assert arxiv.requests == []
+    assert all("[arxiv] gate" in reason for reason in harvest.failures.values())
+
+
+def test_refusals_do_not_count(source: ApiSource, arxiv: ArxivStandIn) -> None:
+    arxiv.script(lambda request: faults.answered(400) if "bad" in request.params["search_query"] else None)
+    bad = [Want(topic, 'ti:"bad"', begun=False) for topic in range(2, 7)]
+    harvest = fetch(source, Keeper(), *bad, want())
+    assert sorted(harvest.failures) == [2, 3, 4, 5, 6]
+    assert harvest.accounts[-1].received == 45
+
+
+# ---------------------------------------------------------------- more than can be paged
+
+
+class Given(FixedAnswers):
+    """What is given, whatever is asked."""
+
+    def __init__(self, papers: Sequence[Paper], time: Time) -> None:
+        super().__init__({}, clock=time.clock)
+        self.all = papers
+
+    def search(self, question: Question) -> Sequence[Paper]:
+        return self.all
+
+
+class Deep(FixedAnswers):
+    """Papers that answer every query, in the order and from the dates asked for."""
+
+    def __init__(self, papers: Sequence[Paper], time: Time) -> None:
+        super().__init__({}, clock=time.clock)
+        self.all = papers
+
+    def search(self, question: Question) -> Sequence[Paper]:
+        return answer(question, self.all, self.all)
+
+
+def spread(number: int, step: timedelta) -> list[Paper]:
+    """Papers submitted one after the other, every third of them revised later on."""
+    return [
+        make_paper(
+            index,
+            version=1 + (index % 3 == 0),
+            submitted=START - step * index,
+            updated=START - step * (index // 2 if index % 3 == 0 else index),
+        )
+        for index in range(1, number + 1)
+    ]
+
+
+@pytest.mark.parametrize("step", [timedelta(minutes=1), timedelta(seconds=20), timedelta(hours=5)])
+def test_what_is_deeper_than_the_service_goes_is_asked_by_dates(time: Time, tmp_path: Path, step: timedelta) -> None:
+    papers = spread(150, step)
+    overlap = papers[-1].submitted
+    with ArxivStandIn(Deep(papers, time)) as arxiv:
+        keeper = Keeper()
+        source = make_source(arxiv, time, tmp_path, page=20, depth=60)
+        harvest = fetch(source, keeper, window=since(overlap))
+        assert max(int(r.params["start"]) + int(r.params["max_results"]) for r in arxiv.requests) <= 60
+    assert harvest.failures == {}
+    assert set(keeper.papers) == set(papers)
+    assert len(keeper.papers) == len(papers)
+    assert harvest.accounts[0].repeated > 0
+
+
+def test_a_range_too_short_to_be_halved_is_an_error(time: Time, tmp_path: Path) -> None:
+    papers = [make_paper(number, submitted=START, updated=START) for number in range(150)]
+    with ArxivStandIn(Deep(papers, time)) as arxiv:
+        harvest = fetch(make_source(arxiv, time, tmp_path, page=60, depth=60), Keeper(), window=since(START - DAY))
+        assert "more papers match in 0:10:00 than any query lists" in harvest.failures[1]
+        assert len(arxiv.requests) < 50
+
+
+def test_dates_that_are_ignored_are_an_error(time: Time, tmp_path: Path) -> None:
+    """It would be halved again and again."""
+    papers = spread(150, timedelta(hours=5))
+    with ArxivStandIn(FixedAnswers({NAME: papers}, clock=time.clock)) as arxiv:
+        arxiv.script(lambda _: faults.Fault(found=lambda _: sorted(papers, key=lambda p: p.updated, reverse=True)))
+        source = make_source(arxiv, time, tmp_path, page=60, depth=60)
+        harvest = fetch(source, Keeper(), window=since(papers[-1].submitted))
+        assert harvest.failures == {1: "the dates asked for are ignored"}
+        account = source.history(query(), START - 100 * DAY, START - 50 * DAY, lambda _: None)
+        assert account.error
+    assert len(arxiv.requests) < 20
+
+
+MOMENTS = st.datetimes(datetime(1991, 8, 14), datetime(2027, 1, 1), timezones=st.just(UTC))
+
+
+@given(MOMENTS, MOMENTS, MOMENTS)
+def test_halves_leave_nothing_between_them(one: datetime, other: datetime, within: datetime) -> None:
+    first, last = min(one, other), max(one, other)
+    if last - first < timedelta(minutes=10):
+        with pytest.raises(SourceError):
+            halves((first, last))
+        return
+    parts = halves((first, last))
+    assert (parts[0][0], parts[-1][1]) == (first, last)
+    assert max(end - start for start, end in parts) < last - first
+    if first <= within <= last:
+        texts = [submitted_in(part)[len("submittedDate:[") : -1].split(" TO ") for part in parts]
+        moment = f"{within:%Y%m%d%H%M%S}"
+        assert any(start + "00" <= moment <= end + "00" for start, end in texts)
+
+
+def test_history_is_complete_and_oldest_first(time: Time, tmp_path: Path) -> None:
+    papers = spread(200, timedelta(minutes=7))
+    first, last = papers[150].submitted, papers[20].submitted
+    with ArxivStandIn(Deep(papers, time)) as arxiv:
+        pages: list[Paper] = []
+        account = make_source(arxiv, time, tmp_path, page=20, depth=60).history(query(), first, last, pages.extend)
+    wanted = {paper.key for paper in papers[20:151]}
+    assert wanted <= {paper.key for paper in pages}
+    assert {paper.submitted < first - DAY / 1440 or paper.submitted > last + DAY / 1440 for paper in pages} == {False}
+    assert len(pages) == len({paper.key for paper in pages})
+    assert all(one.submitted <= other.submitted for one, other in pairwise(pages))
+    assert (account.error, account.difference, account.news) == ("", 0, len(pages))
+
+
+def test_history_says_what_failed(time: Time, tmp_path: Path) -> None:
+    papers = spread(50, timedelta(minutes=7))
+    with ArxivStandIn(Deep(papers, time)) as arxiv:
+        arxiv.script(lambda request: faults.internal_error() if request.params["start"] == "20" else None)
+        pages: list[Paper] = []
+        account = make_source(arxiv, time, tmp_path, page=20).history(query(), BEGINNING, START, pages.extend)
+    assert len(pages) == 20
+    assert account.error.startswith("HTTP 500")
+    assert account.difference == 0
+
+
+def test_history_holds_one_page_at_a_time(time: Time, tmp_path: Path) -> None:
+    papers = [replace(paper, abstract="word " * 800) for paper in spread(150, timedelta(minutes=7))]
+    peaks = []
+    with ArxivStandIn(Deep(papers, time)) as arxiv:
+        source = make_source(arxiv, time, tmp_path, page=10, depth=50)
+        for number in (30, 150):
+            gc.collect()
+            tracemalloc.start()
+            account = source.history("cat:cs.LG", papers[number - 1].submitted, START, lambda _: None)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            assert account.received >= number
+    assert peaks[1] < peaks[0] + 250_000  # the papers are 600,000 bytes and more; the rest is keys
+
+
+# ---------------------------------------------------------------- a look at the index
+
+
+def test_where_nothing_is_new_the_index_is_looked_at(source: ApiSource, arxiv: ArxivStandIn) -> None:
+    harvest = fetch(source, Keeper(lambda _: True))
+    (sight,) = harvest.sights
+    assert arxiv.requests[-1].params["search_query"] == "submittedDate:[202512290700 TO 202601070700]"
+    assert (sight.name, sight.entries, sight.newest) == ("", 10, make_paper(45).updated)
+    assert fetch(source, Keeper()).sights == ()
+    arxiv.script(lambda request: faults.internal_error() if "Date:" in request.params["search_query"] else None)
+    harvest = fetch(source, Keeper(lambda _: True))
+    assert (harvest.sights, harvest.failures) == ((), {})
+
+
+def test_how_many_were_submitted(source: ApiSource, arxiv: ArxivStandIn) -> None:
+    assert source.number_submitted(START - 8 * DAY, START) == 45
+    arxiv.script(lambda _: faults.internal_error())
+    assert source.number_submitted(START - 8 * DAY, START) is None
+
+
+# ---------------------------------------------------------------- accounts
+
+
+@st.composite
+def compositions(draw: st.DrawFn) -> list[Paper]:
+    """What an answer may hold: for us, for nobody, of other categories, held already, and some of it twice."""
+    kinds = draw(st.lists(st.sampled_from(["ours", "dropped", "outside", "known", "unreadable"]), max_size=60))
+    papers = []
+    for number, kind in enumerate(kinds, 1):
+        title = "Something else" if kind == "dropped" else f"On {NAME}"
+        categories = ("math.AG",) if kind == "outside" else ("cs.LG",)
+        version = 2 if kind == "known" else 1
+        identifier = {"id": "no identifier"} if kind == "unreadable" else {}
+        papers.append(make_paper(number, title, categories=categories, version=version, **identifier))
+    repeats = draw(st.lists(st.sampled_from(papers), max_size=10)) if papers else []
+    return sorted([*papers, *repeats], key=lambda paper: paper.updated, reverse=True)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(found=compositions(), page=st.integers(1, 30), short=st.integers(1, 30), dead=st.integers(1, 20))
+def test_all_that_is_received_is_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, found: list[Paper], page: int, short: int, dead: int
+) -> None:
+    folder, time = tmp_path_factory.mktemp("accounts"), Time()
+    app = make_app(folder, topics=[NAME, OTHERS[0]], time=time)
+    known = [paper for paper in found if paper.version == 2]
+    with app.storage.write():
+        app.storage.papers.add(known, START)
+    topics = app.storage.topics.asked()
+    basket = Basket(app.storage, topics, ["cs.*"], START - 8 * DAY)
+    wants = [Want(topic.id, write_search_query(parse(topic.query))) for topic in topics]
+
+    def weather(_: object) -> faults.Fault:
+        return faults.internal_error() if len(server.requests) >= dead else faults.short_page(short)
+
+    with ArxivStandIn(Given(found, time), faults=weather) as server:
+        harvest = make_source(server, time, folder, page).fetch(wants, since(), basket)
+    app.close()
+    assert [account.difference for account in harvest.accounts] == [0] * len(harvest.accounts)
+    news = sum(account.news for account in harvest.accounts)
+    assert news == basket.news == len(basket.papers)
+    if not harvest.failures:
+        total = harvest.accounts[0]
+        assert (total.received, total.matched) == (len(found), len(found))
+        assert total.unreadable == sum(paper.id == "no identifier" for paper in found)
+        assert total.outside == len({p.key for p in found if p.categories == ("math.AG",) and p.id[0] == "0"})
+
+
+def test_phrases_taken_for_loose_words_are_dropped_here_and_counted(time: Time, tmp_path: Path) -> None:
+    good = [make_paper(number) for number in range(10)]
+    loose = [make_paper(number, "Networks of Neural Tissue in a Graph") for number in range(10, 30)]
+
+    app = make_app(tmp_path, topics=[NAME], time=time)
+    topics = app.storage.topics.asked()
+    basket = Basket(app.storage, topics, [], START)
+    with ArxivStandIn(Deep([*good, *loose], time), faults=lambda _: faults.quotes_ignored()) as arxiv:
+        harvest = make_source(arxiv, time, tmp_path).fetch([want(topics[0].id)], since(), basket)
+    (account,) = harvest.accounts
+    assert (account.received, account.dropped, account.news, account.difference) == (30, 20, 10, 0)
+    assert set(basket.papers) == {paper.key for paper in good}
+    app.close()
+
+
+def test_a_readers_query_stands_nowhere(
+    several: ArxivStandIn, time: Time, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    wants = [*all_wants(), want(9, 'au:"Zyxwell" AND ti:"quibbling"')]
+
+    def echo(request: faults.Request) -> faults.Fault:
+        text = f"Invalid query string: '{request.params['search_query']}'"
+        return next(answers)(text)
+
+    answers: Iterator[Callable[[str], faults.Fault]] = iter(
+        [
+            lambda text: faults.answered(400, error_feed(text, START)),
+            *[lambda text: faults.answered(200, error_feed(text, START))] * 4,
+            *[lambda text: faults.answered(500, text)] * 400,
+        ]
     )
-    command = [sys.executable, "-c", program, arxiv.url, str(tmp_path / "gate")]
-    processes = [subprocess.Popen(command) for _ in range(3)]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
-    times = sorted(request.time for request in arxiv.requests)
-    assert len(times) == 9
-    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.19
-    assert max(request.concurrent for request in arxiv.requests) == 1
+    several.script(echo)
+    harvest = fetch(make_source(several, time, tmp_path), Keeper(), *wants)
+    assert len(harvest.failures) == 5
+    said = f"{caplog.text} {harvest.failures} {harvest.accounts} {harvest.remarks}".lower()
+    assert "asked again in parts" in said
+    assert not any(word in said for word in ("zyxwell", "quibbling"))
+    assert "anomaly" not in said
 
 
 # ---------------------------------------------------------------- reading answers
@@ -231,10 +639,10 @@ def test_an_entry_that_cannot_be_read_costs_only_itself() -> None:
         '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">'
         f"<opensearch:totalResults>3</opensearch:totalResults>{bad}{good}</feed>"
     )
-    answer = parse_answer(body.encode())
-    assert [paper.id for paper in answer.papers] == ["0001.00001"]
-    assert len(answer.unreadable) == 2
-    assert answer.entries == 3
+    found = parse_answer(body.encode())
+    assert [paper.id for paper in found.papers] == ["0001.00001"]
+    assert len(found.unreadable) == 2
+    assert found.entries == 3
 
 
 @needs_recordings

@@ -4,14 +4,34 @@ import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from benchmarks.growth import growing
+from benchmarks.history import TOPICS, write_down
 from benchmarks.plot import draw
+from newsletter.model import Announcement, Kind
+from newsletter.storage import Storage
 
 ROOT = Path(__file__).parents[1]
 STEPS = (
-    "fetch and parse 100 papers",
+    "fetch, parse and sift 100 papers",
+    "fetch 100 papers that are held",
+    "fetch 200 papers that are held",
+    "read 100 papers of history",
+    "read 400 papers of history",
+    "read a page of the API, 100 entries",
+    "read a page of the API, 100 entries",
+    "read a feed, 100 items",
+    "read a page of OAI-PMH, 125 records",
+    "compare 100 papers with 300 that are held",
+    "compare 100 papers with 3,000 that are held",
+    "compare 100 papers with 30,000 that are held",
+    "find the newest 100 of 10 topics, of 30,000 papers",
     "make 100 papers ready for queries",
     "match 100 papers to 10 queries",
     "match 100 papers to 100 queries",
@@ -38,15 +58,37 @@ def test_every_row_is_printed(tmp_path: Path) -> None:
         assert (row["seconds"] is None) == ("not measured" in row["reference"]) == (row["ratio"] is None)
 
 
+@pytest.mark.parametrize("number", [1_000, 60_000])  # of few that are settled, and of many
+def test_a_history_is_found_again(tmp_path: Path, number: int) -> None:
+    write_down(tmp_path / "subscribers.db", number)
+    with closing(Storage(tmp_path / "subscribers.db")) as storage:
+        first, *others = storage.papers.newest(TOPICS, 3)
+        with storage.write():
+            storage.papers.add([replace(first, version=2), replace(others[1], version=2)], first.updated)
+            revised = Announcement(TOPICS, replace(first, version=2), Kind.REVISED)
+            elsewhere = Announcement(1, replace(others[1], version=2), Kind.REVISED)
+            storage.editions.settle([revised, elsewhere], {})
+        assert list(storage.papers.newest(TOPICS, 3)) == [revised.paper, *others]
+        assert len(list(storage.papers.newest(TOPICS, number))) == number // TOPICS
+        week = storage.editions.settled_since(first.updated - timedelta(days=7))
+    assert {len(found) for found in week.values()} == {min(number, 7_001) // TOPICS, min(number, 7_001) // TOPICS + 1}
+
+
 def test_growth_is_drawn() -> None:
-    points = list(growing({"queries": (10, 20)}, {"papers": 10, "queries": 10, "readers": 10}))
+    points = list(
+        growing({"queries": (10, 20), "papers held": (300, 3_000)}, {"papers": 10, "queries": 10, "readers": 10})
+    )
     assert [(point.part, point.size) for point in points] == [
         ("decide", 10),
         ("queue", 10),
         ("decide", 20),
         ("queue", 20),
+        ("compare", 300),
+        ("show", 300),
+        ("compare", 3_000),
+        ("show", 3_000),
     ]
     drawing = draw(points)
     texts = {element.text for element in ET.fromstring(drawing).iter("{http://www.w3.org/2000/svg}text")}  # noqa: S314 - our own
-    assert {"queries", "10", "20", "match and make cards"} <= texts
+    assert {"queries", "10", "20", "match and make cards", "papers held", "3,000"} <= texts
     assert len(drawing) < 60_000

@@ -86,7 +86,7 @@ def test_values(file: Path) -> None:
     assert config.newsletter.timezone.key == "Europe/Berlin"
     assert config.arxiv.interval == 4.0
     assert config.topics[0].name == "A b"
-    assert config.topics[0].written == 'ti:"A b" OR abs:"A b"'
+    assert config.topics[0].written == 'ti:"a b" OR abs:"a b"'
 
 
 def test_categories_are_written_as_arxiv_does(file: Path) -> None:

@@ -2,15 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from announcing import a_paper_each, assert_adds_up, batches, mails, morning, newsletter
+from announcing import library as announced
 from house import Library, Time, make_app, make_paper, subscribe
 
+from newsletter.accounts import days
 from newsletter.app import App
 from newsletter.daemon.heartbeat import BEAT, Heartbeat
 from newsletter.demo import faults
@@ -20,7 +23,7 @@ from newsletter.locks import hold
 from newsletter.mail.transports import Answer, Verdict
 from newsletter.model import DeliveryStatus
 from newsletter.publish import deliver, publishing
-from newsletter.status import days, report
+from newsletter.status import report
 
 GRAPHS = "Graph Neural Networks"
 MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
@@ -288,7 +291,7 @@ def test_dates_on_which_nothing_ran_are_told_too(house: House) -> None:
     house.time.now += timedelta(days=3)
     house.live(8)
     assert [(f"{day.date:%d}", day.reason.partition(":")[0]) for day in days(house.app, 10)] == [
-        ("09", "nothing new"),
+        ("09", "same batch again"),
         ("08", "nothing ran on this date"),
         ("07", "nothing ran on this date"),
         ("06", ""),
@@ -381,3 +384,117 @@ def test_an_outage_is_overdue_by_day_too(house: House, arxiv: ArxivStandIn) -> N
 def test_weeks_without_news_are_remarked_on(house: House) -> None:
     house.live(24 * 9, every=timedelta(hours=1))
     assert any("nothing new since 2026-01-06, though arXiv answers" in remark for remark in report(house.app).remarks)
+
+
+# ---------------------------------------------------------------- an arXiv that announces
+
+
+SUNDAY = date(2026, 1, 4)
+
+
+class Daily:
+    """A newsletter over all interfaces, that has published Monday's edition; more announcements may be added."""
+
+    def __init__(self, folder: Path, source: str, until: date, **sections: Any) -> None:
+        self.time = Time(morning(SUNDAY + timedelta(days=1), 0))
+        self.releases = a_paper_each(batches(SUNDAY, until))
+        self.arxiv = ArxivStandIn(announced(self.releases, self.time)).__enter__()
+        self.app = newsletter(folder, self.arxiv, self.time, source, topics=(GRAPHS,), **sections)
+        self.heart = Heartbeat(self.app, told_to_stop_within=lambda _seconds: True)
+
+    def live(self, until: datetime, every: timedelta = timedelta(minutes=15)) -> dict[str, int]:
+        """Beat until a moment; returns when editions were made, in UTC, and how many papers each announces."""
+        made: dict[str, int] = {}
+        while self.time.now < until:
+            before = self.app.storage.editions.newest()
+            self.heart.beat()
+            newest = self.app.storage.editions.newest()
+            if newest is not None and newest != before:
+                made[f"{self.time.now:%d %H:%M}"] = len(self.app.storage.editions.of(newest))
+            self.time.now += every
+        assert_adds_up(self.app)
+        return made
+
+    def announce_late(self, evening: date, moment: datetime) -> None:
+        (batch,) = batches(evening, evening)
+        (release,) = a_paper_each([batch])
+        late = replace(release.paper, id=f"2601.9{evening.day:04}")
+        self.releases.append(replace(release, paper=late, moment=moment))
+
+
+@pytest.fixture
+def daily(tmp_path: Path) -> Iterator[Callable[..., Daily]]:
+    made: list[Daily] = []
+
+    def make(source: str, until: date, **sections: Any) -> Daily:
+        made.append(Daily(tmp_path, source, until, **sections))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.app.close()
+        one.arxiv.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("source", ["api", "feed"])
+def test_a_week_of_announcements(daily: Callable[..., Daily], source: str) -> None:
+    """An edition each morning after an announcement, and not much asked on other days."""
+    one = daily(source, SUNDAY + timedelta(days=7))
+    made = one.live(morning(SUNDAY + timedelta(days=9), 0), every=timedelta(minutes=30))
+    assert made == {f"{day:02} 07:00": 1 for day in (5, 6, 7, 8, 9, 12)}
+    asked = [attempt.number for day in (10, 11) if (attempt := one.app.storage.attempts.of(date(2026, 1, day)))]
+    assert max(asked) <= 15
+    assert len(one.arxiv.requests) < 200
+
+
+def test_it_asks_when_a_batch_is_due_to_be_seen(daily: Callable[..., Daily]) -> None:
+    """In an evening paper, from an index that lags: what would be tried at ten past nine is tried at nine."""
+    hours = {"timezone": "America/New_York", "publish_at": "17:00", "publish_until": "23:30"}
+    one = daily("api", SUNDAY + timedelta(days=4), newsletter=hours)
+    one.arxiv.script(lambda _: faults.stale(timedelta(minutes=55)))
+    made = one.live(morning(SUNDAY + timedelta(days=2), 12), every=timedelta(minutes=2))
+    assert made == {"05 02:00": 1, "06 02:00": 1}  # 20:00 and an hour for the index
+
+
+@pytest.mark.parametrize("source", ["api", "feed"])
+def test_a_batch_that_is_hours_late_goes_out_on_the_same_day(daily: Callable[..., Daily], source: str) -> None:
+    one = daily(source, SUNDAY)
+    one.announce_late(SUNDAY + timedelta(days=1), morning(SUNDAY + timedelta(days=2), 10))
+    made = one.live(morning(SUNDAY + timedelta(days=3), 0))
+    assert list(made.values()) == [1, 1]
+    assert "06 10:00" <= list(made)[1] <= "06 11:15"
+
+
+@pytest.mark.parametrize("source", ["api", "feed"])
+def test_a_batch_that_is_later_than_that_goes_into_the_next(daily: Callable[..., Daily], source: str) -> None:
+    """Monday's comes on Tuesday after hours, and Tuesday's in time: feeds hold only one of them on Wednesday."""
+    one = daily(source, SUNDAY)
+    one.announce_late(SUNDAY + timedelta(days=1), morning(SUNDAY + timedelta(days=2), 21))
+    one.announce_late(SUNDAY + timedelta(days=2), morning(SUNDAY + timedelta(days=3), 1))
+    assert one.live(morning(SUNDAY + timedelta(days=4), 0)) == {"05 07:00": 1, "07 07:00": 2}
+
+
+def test_the_rest_of_a_batch_goes_into_the_next(daily: Callable[..., Daily]) -> None:
+    """An edition was made; what was announced later that day waits, and is not lost. (Feeds are made at midnight.)"""
+    one = daily("api", SUNDAY + timedelta(days=3))
+    one.announce_late(SUNDAY + timedelta(days=1), morning(SUNDAY + timedelta(days=2), 9))
+    made = one.live(morning(SUNDAY + timedelta(days=4), 0))
+    assert (sum(made.values()), list(made)) == (4, ["05 07:00", "06 07:00", "07 07:00"])
+
+
+def test_after_two_bad_days_the_operator_is_told_once(daily: Callable[..., Daily], tmp_path: Path) -> None:
+    one = daily("api", SUNDAY + timedelta(days=11), newsletter={"operator": "olga@example.net"})
+    one.live(morning(SUNDAY + timedelta(days=1), 12))
+    one.arxiv.script(lambda _: faults.internal_error())
+    one.live(morning(SUNDAY + timedelta(days=5), 12), every=timedelta(hours=1))
+    assert one.app.storage.deliveries.counts() == {DeliveryStatus.QUEUED: 1}
+    deliver(one.app)
+    (message,) = mails(tmp_path)
+    assert "HTTP 500" in message
+    assert "since Tuesday, 6 January 2026" in message
+    assert "Wednesday, 7 January 2026: " in message
+    one.arxiv.script(())
+    made = one.live(morning(SUNDAY + timedelta(days=6), 0))
+    assert list(made.values()) == [4]
+    deliver(one.app)
+    assert len(mails(tmp_path)) == 2  # and that it is over

@@ -16,9 +16,10 @@ from newsletter.app import App
 from newsletter.config import TopicSection
 from newsletter.delivery import Work
 from newsletter.mail.transports import Answer, Verdict
-from newsletter.model import DeliveryStatus, Frequency, Paper, Status
+from newsletter.model import DeliveryStatus, Frequency, Paper, Status, Suppression
 from newsletter.publish import deliver
 from newsletter.settling import settle
+from newsletter.storage.singles import Single
 
 TOPICS = ["Graph Neural Networks", "Video Anomaly Detection", "Speech Models"]
 QUERIES = ["ti:alpha", "ti:beta"]
@@ -53,6 +54,20 @@ class Post:
         return self
 
     def __exit__(self, *exc: object) -> None: ...
+
+
+NOTICE = {"newsletter": "Daily Papers", "illness": "archive", "well": True, "since": "2026-01-06", "at": "07:00"}
+
+
+def notify(app: App, subscriber_id: int | None, to: str = "", template: str = "operator") -> None:
+    """Queue a mail that is no digest."""
+    now, single = app.now(), Single(template, {**NOTICE, "zone": "UTC"}, to)
+    message_id = f"single.{app.outside.token()}@example.org"
+    expires = now + timedelta(days=7)
+    with app.storage.write():
+        app.storage.deliveries.queue_single(
+            single, message_id, day=app.today(), expires=expires, now=now, subscriber_id=subscriber_id
+        )
 
 
 class Story:
@@ -92,6 +107,12 @@ class Story:
         """What a sender that was killed leaves behind."""
         with self.app.storage.write():
             self.app.storage.deliveries.claim(self.app.now(), self.chance.randrange(1, 4))
+
+    def notify(self) -> None:
+        """A mail that is no digest, to a reader or to somebody else."""
+        reader = self.app.subscriptions.find(self.chance.choice(PEOPLE))
+        assert reader is not None
+        notify(self.app, *self.chance.choice([(reader.id, ""), (None, "olga@example.net")]))
 
     def wait(self) -> None:
         self.time.now += self.chance.choice(PAUSES)
@@ -179,7 +200,7 @@ def test_nothing_is_lost_and_nothing_told_twice(tmp_path: Path, seed: int) -> No
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_readers_and_operators_do(tmp_path: Path, seed: int) -> None:
     happenings = (Story.die, Story.bounce, Story.change_choice, Story.change_frequency, Story.pause_or_go_on)
-    story = play(tmp_path, seed, *happenings, Story.change_topics, steps=60)
+    story = play(tmp_path, seed, *happenings, Story.notify, Story.change_topics, steps=60)
     story.finish()
     story.check()
     story.app.close()
@@ -316,3 +337,97 @@ def test_a_query_taken_up_during_a_fetch_begins_with_the_next(app: App) -> None:
     assert not query.begun
     bring(app, make_paper(1, "A Secret Thing"))
     assert [announcement.topic_id for announcement in settle(app, day()).told] == [query.id]
+
+
+# ---------------------------------------------------------------- mails that are no digest
+
+
+def reader_id(app: App, email: str = "reader@example.org") -> int:
+    reader = app.subscriptions.find(email)
+    assert reader is not None
+    return reader.id
+
+
+def test_singles_go_first_though_they_were_queued_last(app: App, time: Time) -> None:
+    queue(app, "reader@example.org", "other@example.org")
+    time.now += timedelta(minutes=5)
+    notify(app, None, "olga@example.net")
+    notify(app, reader_id(app))
+    with app.storage.write():
+        claims, _ = app.storage.deliveries.claim(app.now(), 3)
+    assert [claim.delivery.email for claim in claims[:2]] == ["olga@example.net", "reader@example.org"]
+    assert [isinstance(claim.made_from, Single) for claim in claims] == [True, True, False]
+
+
+def test_a_single_goes_to_its_reader_or_to_the_address_it_names(app: App, post: Post) -> None:
+    subscribe(app, "reader@example.org")
+    notify(app, reader_id(app))
+    notify(app, reader_id(app), "new@example.org")
+    notify(app, None, "olga@example.net")
+    assert {delivery.email for delivery in app.storage.deliveries.all(DeliveryStatus.QUEUED, 9)} == {
+        "reader@example.org",
+        "new@example.org",
+        "olga@example.net",
+    }
+    assert send(app, post) == {DeliveryStatus.SENT: 3}
+    assert post.told.keys() == {"reader@example.org", "new@example.org", "olga@example.net"}
+
+
+def test_who_has_not_confirmed_yet_is_sent_singles(app: App, post: Post) -> None:
+    app.subscriptions.subscribe(
+        "reader@example.org", [], [], Frequency.DAILY, confirmed=False, today=app.today(), now=app.now()
+    )
+    notify(app, reader_id(app))
+    assert send(app, post) == {DeliveryStatus.SENT: 1}
+
+
+@pytest.mark.parametrize("address", ["reader@example.org", "new@example.org"])
+def test_a_suppressed_address_is_sent_no_single(app: App, post: Post, address: str) -> None:
+    subscribe(app, "reader@example.org")
+    with app.storage.write():
+        app.storage.subscribers.suppress(address, Suppression.COMPLAINT, "", app.now())
+    notify(app, reader_id(app), "" if address == "reader@example.org" else address)
+    assert send(app, post) == {DeliveryStatus.SUPPRESSED: 1}
+    assert post.told == {}
+
+
+def test_a_paused_reader_is_sent_no_single(app: App, post: Post) -> None:
+    subscribe(app, "reader@example.org")
+    app.subscriptions.pause("reader@example.org", today=app.today(), now=app.now())
+    notify(app, reader_id(app))
+    assert send(app, post) == {DeliveryStatus.SUPPRESSED: 1}
+
+
+@pytest.mark.parametrize("to", ["", "new@example.org"])
+def test_what_a_single_held_is_forgotten_with_its_reader(app: App, post: Post, to: str) -> None:
+    queue(app, "reader@example.org")
+    notify(app, reader_id(app), to)
+    with app.storage.write():
+        app.storage.deliveries.claim(app.now(), 2)  # both, and the sender dies
+    app.subscriptions.remove("reader@example.org", now=app.now())
+    assert send(app, post) == {DeliveryStatus.SUPPRESSED: 2}
+    assert not app.storage.deliveries.is_due(app.now() + timedelta(days=9))
+    assert app.storage.database.rows("SELECT 1 FROM deliveries WHERE payload IS NOT NULL OR reply <> ''") == []
+
+
+def test_a_single_that_cannot_be_composed_keeps_nobody_waiting(app: App, time: Time, post: Post) -> None:
+    queue(app, "reader@example.org")
+    notify(app, None, "olga@example.net", template="unheard-of")
+    assert send(app, post) == {DeliveryStatus.DEFERRED: 1, DeliveryStatus.SENT: 1}
+    (put_off,) = app.storage.deliveries.all(DeliveryStatus.DEFERRED, 9)
+    assert put_off.reply.startswith("could not be composed: unheard-of/subject.txt: there is no such template")
+    assert put_off.due > app.now()
+    time.now += timedelta(days=7)
+    assert send(app, post) == {DeliveryStatus.EXPIRED: 1}
+
+
+def test_a_deferred_single_is_tried_again_until_it_expires(app: App, time: Time, post: Post) -> None:
+    notify(app, None, "olga@example.net")
+    post.accepts, post.verdicts = 0.0, [Verdict.DEFERRED]
+    for _ in range(6):
+        assert send(app, post) == {DeliveryStatus.DEFERRED: 1}
+        time.now += timedelta(days=1)
+    time.now += timedelta(days=1)
+    assert send(app, post) == {DeliveryStatus.EXPIRED: 1}
+    (ended,) = app.storage.deliveries.all(None, 9)
+    assert (ended.email, ended.reply) == ("olga@example.net", "too old: 450 not now")

@@ -80,6 +80,20 @@ def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---------------------------------------------------------------- opening an old one
 
 
+def test_topics_that_had_begun_leave_what_was_before_alone(tmp_path: Path) -> None:
+    """Fetches reach further back now than they did: what nobody read then is not told as new."""
+    storage = Storage(load(FIRST, tmp_path))
+    last = storage.database.value("SELECT max(ended) FROM harvests")
+    newest = storage.database.value("SELECT max(id) FROM papers")
+    topics = [topic for topic in storage.topics.all() if topic.begun]
+    assert topics
+    assert {(topic.horizon, topic.newest) for topic in topics} == {(to_moment(last) - timedelta(days=8), newest)}
+    before = make_paper(0, submitted=to_moment(last) - timedelta(days=9), updated=to_moment(last) - timedelta(days=9))
+    assert all(topic.is_history(before) for topic in topics)
+    assert not any(topic.is_history(replace(before, id="0001.99999")) for topic in topics)
+    storage.close()
+
+
 @each_dump
 def test_an_old_database_becomes_as_a_new_one(dump: Path, tmp_path: Path, newest: Path) -> None:
     path = load(dump, tmp_path)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.parser import BytesParser
 from email.policy import SMTP
@@ -22,12 +23,13 @@ from lxml import etree
 from markupsafe import Markup
 
 from newsletter.errors import TemplateError
-from newsletter.model import Digest, Item, Kind, Paper
+from newsletter.model import Announcement, Digest, Item, Kind, Paper, Remark, RemarkKind
 from newsletter.rendering.cards import Card, card_name, make_cards, make_frame
 from newsletter.rendering.digest import Assembler, Body, Brand, Links
 from newsletter.rendering.environment import make_environment, render, wrap
 from newsletter.rendering.fragments import encode, fill, one_line, parse, printable, settle
 from newsletter.rendering.inlining import KEPT, inline
+from newsletter.rendering.readme import EditionPage, EditionSection, render_edition
 from newsletter.rendering.words import words_of
 from newsletter.resources import resource
 from newsletter.text import readable
@@ -50,6 +52,7 @@ COUNTING = (
     "cameras, prove that it is unbiased if the animals are not told of it, and show on invented data that it does "
     "better than counting. Its cost is linear in the number of animals."
 )
+SEVENTH = "An erratum to the sixth version, which was an erratum to the fifth. We thank whoever wrote to us."
 AGAIN = (
     "We repeat an earlier study of lamps with more lamps. The effect is smaller than reported, has the opposite sign, "
     "and disappears when the door is closed."
@@ -95,11 +98,18 @@ SAMPLE = (
             "A Second Look at Lamps",
             version=3,
             abstract=AGAIN,
-            comment="Code at https://example.org/a-second-look",
+            comment="Accepted at ICML 2026; code at https://example.org/a-second-look",
         ),
         Kind.REVISED,
-        ("title", "abstract"),
+        ("title", "abstract", "comment"),
         (1,),
+    ),
+    Item(
+        paper(6, "How Many Lamps? A Census", version=7, abstract=SEVENTH, comment="Told before"),
+        Kind.REVISED,
+        ("abstract", "authors"),
+        (1,),
+        brief=True,
     ),
     Item(
         paper(4, "On Bounds for the Flight of $k$ Moths", abstract=FLIGHT, categories=("math.PR", "stat.ML")),
@@ -111,6 +121,9 @@ SAMPLE = (
         paper(5, "Lamps Considered Harmful", version=2, comment="Withdrawn: no lamp was on"), Kind.WITHDRAWN, (), (2,)
     ),
 )
+REMARKS = (Remark(RemarkKind.LATE, since=date(2025, 2, 14)), Remark(RemarkKind.PARTIAL, topics=(2, 3)))
+LATE = "What was announced since 14 Feb 2025 is in here too: it could not be had before."
+PARTIAL = "arXiv could not be asked in full for Moths & Lamps; what is missing follows in a later edition."
 
 
 @pytest.fixture(scope="module")
@@ -118,16 +131,20 @@ def environment() -> Environment:
     return make_environment()
 
 
-def digest_of(items: Iterable[Item]) -> Digest:
-    return Digest(date(2025, 2, 27), date(2025, 2, 28), tuple(items))
+def digest_of(items: Iterable[Item], remarks: tuple[Remark, ...] = ()) -> Digest:
+    return Digest(date(2025, 2, 27), date(2025, 2, 28), tuple(items), remarks)
 
 
 def mail(
-    environment: Environment, items: Sequence[Item], topics: dict[int, str] = TOPICS, brand: Brand = BRAND
+    environment: Environment,
+    items: Sequence[Item],
+    topics: dict[int, str] = TOPICS,
+    brand: Brand = BRAND,
+    remarks: tuple[Remark, ...] = (),
 ) -> Body:
-    cards = make_cards(environment, ((item.paper, item.kind, item.changes) for item in items))
+    cards = make_cards(environment, items)
     fragments = {fragment.name: fragment for fragment in (*make_frame(environment, brand), *cards)}
-    return Assembler(brand, fragments.__getitem__).body(digest_of(items), topics, LINKS)
+    return Assembler(brand, fragments.__getitem__).body(digest_of(items, remarks), topics, LINKS)
 
 
 def decoded(part: bytes) -> str:
@@ -155,7 +172,7 @@ def expected_links(items: Iterable[Item]) -> list[str]:
 
 @pytest.mark.parametrize("name", ["html", "txt"])
 def test_golden(environment: Environment, name: str) -> None:
-    body = mail(environment, SAMPLE)
+    body = mail(environment, SAMPLE, remarks=REMARKS)
     made = decoded(body.html if name == "html" else body.text)
     path = GOLDEN / f"digest.{name}"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -167,23 +184,24 @@ def test_joined_is_rendered_whole(environment: Environment) -> None:
     """Cutting, encoding and joining change nothing: the same mail, rendered and inlined as one page."""
     ordered = [item for topic in TOPICS for item in SAMPLE if item.topic_ids[0] == topic]
     cut = Markup("<!-- here -->")
-    slots = ("newsletter", "postal", "date", "summary", "topic", "count", "also", "email", "unsubscribe")
+    slots = ("newsletter", "postal", "date", "summary", "remark", "topic", "count", "also", "email", "unsubscribe")
     values = {name: f"__slot_{name}__" for name in slots}
-    cards = [Card(item.paper, item.kind, item.changes) for item in ordered]
+    cards = [Card(item.paper, item.kind, item.changes, item.brief) for item in ordered]
     page = render(environment, "digest/body.html", cut=cut, cards=cards, language="en", **values)
-    opening, section, *pieces, also, closing = page.replace(f"{cut}\n", cut).split(cut)
+    opening, remark, section, *pieces, also, closing = page.replace(f"{cut}\n", cut).split(cut)
     head = {"newsletter": BRAND.name, "postal": BRAND.postal_address, "date": "Friday, 28 February 2025"}
-    head |= {"summary": "3 new, 1 revised, 1 withdrawn in 2 topics"}
+    head |= {"summary": "3 new, 2 revised, 1 withdrawn in 2 topics"}
 
     def filled(piece: str, **more: str) -> str:
         own = {"unsubscribe": LINKS.unsubscribe, "email": LINKS.email}
         return "".join(map(str, fill(parse(piece.encode()), head | own | more, escape=True)))
 
-    first = filled(section, topic=TOPICS[1], count="2 new, 1 revised")
+    first = filled(section, topic=TOPICS[1], count="2 new, 2 revised")
     second = filled(section, topic=TOPICS[2], count="1 new, 1 withdrawn")
     told = filled(also, also=TOPICS[2])
-    whole = [filled(opening), first, pieces[0], told, *pieces[1:3], second, *pieces[3:], filled(closing)]
-    joined = tree(decoded(mail(environment, SAMPLE).html))
+    opened = [filled(opening), filled(remark, remark=LATE), filled(remark, remark=PARTIAL)]
+    whole = [*opened, first, pieces[0], told, *pieces[1:4], second, *pieces[4:], filled(closing)]
+    joined = tree(decoded(mail(environment, SAMPLE, remarks=REMARKS).html))
     assert etree.tostring(joined) == etree.tostring(tree(inline("".join(whole))))
 
 
@@ -215,18 +233,24 @@ def test_html_is_accessible(environment: Environment) -> None:
 
 
 def test_every_fact_is_told(environment: Environment) -> None:
-    body = mail(environment, SAMPLE)
+    body = mail(environment, SAMPLE, remarks=REMARKS)
     html, text = tree(decoded(body.html)).text_content(), decoded(body.text)
     for item in SAMPLE:
-        for told in (readable(item.paper.title), readable(item.paper.comment), readable(item.paper.abstract)):
-            assert told in collapsed(html)
-            assert told in collapsed(text)
+        assert readable(item.paper.title) in collapsed(html)
+        assert readable(item.paper.title) in collapsed(text)
+        for told in (readable(item.paper.comment), readable(item.paper.abstract)):
+            assert (told in collapsed(html)) != item.brief or not told
+            assert (told in collapsed(text)) != item.brief or not told
         assert f"\n{item.paper.link}\n" in text
     for told in (
         "Żaneta Przykład, Björn Påhitt, Inès Fictive, Dara Made-Up and 3 more",
         "27 Feb 2025",
         "cs.CV, cs.LG",
-        "Revised, version 3; changed: title, abstract",
+        "Revised, version 3 · changed: title, abstract · "
+        "comment: Accepted at ICML 2026; code at https://example.org/a-second-look",
+        "Revised, version 7 · changed: abstract, authors",
+        LATE,
+        PARTIAL,
         "Withdrawn",
         "Also in: Moths & Lamps",
         "Thank you to arXiv for use of its open access interoperability.",
@@ -237,8 +261,48 @@ def test_every_fact_is_told(environment: Environment) -> None:
     ):
         assert told in collapsed(html)
         assert told in collapsed(text)
+    assert "Comment: Accepted" not in html + text, "it stands in the badge"
     assert text.count(LINKS.unsubscribe) == 2
     assert links(decoded(body.html)) == expected_links(SAMPLE)
+
+
+def test_no_remark_leaves_no_gap(environment: Environment) -> None:
+    body = mail(environment, SAMPLE, remarks=(Remark(RemarkKind.PARTIAL, topics=(9,)),))
+    assert body == mail(environment, SAMPLE)
+    assert f"{LINKS.unsubscribe}\n\n\n====" in decoded(body.text)
+    assert not tree(decoded(body.html)).xpath("//td[@class='remark']")
+
+
+@pytest.mark.parametrize(
+    ("changes", "comment", "badge"),
+    [
+        ((), "10 pages", "Revised, version 2"),
+        (("title",), "10 pages", "Revised, version 2 · changed: title"),
+        (("comment",), "Accepted at ICML 2026", "Revised, version 2 · comment: Accepted at ICML 2026"),
+        (("authors", "comment"), "$k$ pages", "Revised, version 2 · changed: authors · comment: k pages"),
+        (("abstract", "comment"), "", "Revised, version 2 · changed: abstract, comment"),
+        (("comment",), "\ufffe", "Revised, version 2 · changed: comment"),
+    ],
+)
+@pytest.mark.parametrize("brief", [False, True])
+def test_a_badge_says_what_changed(
+    environment: Environment, changes: tuple[str, ...], comment: str, badge: str, brief: bool
+) -> None:
+    told = Item(paper(1, version=2, comment=comment), Kind.REVISED, changes, (1,), brief)
+    body = mail(environment, [told])
+    css = "told" if brief else "badge"
+    (shown,) = tree(decoded(body.html)).xpath(f"//*[@class='{css}']")
+    assert collapsed(shown.text_content()) == badge
+    assert f"/abs/0001.00001v2\n{badge}\n" in decoded(body.text)
+    again = "Comment: " in decoded(body.html) or "Comment: " in decoded(body.text)
+    assert again is (bool(comment) and not brief and "comment" not in changes)
+
+
+def test_a_line_stands_between_cards(environment: Environment) -> None:
+    line = (
+        "How Many Lamps? A Census\nhttps://arxiv.org/abs/0001.00006v7\nRevised, version 7 · changed: abstract, authors"
+    )
+    assert f"door is closed.\n\n\n{line}\n\n\n===" in decoded(mail(environment, SAMPLE).text)
 
 
 def test_no_postal_address_leaves_no_gap(environment: Environment) -> None:
@@ -324,6 +388,34 @@ def test_nothing_from_outside_becomes_markup(
     assert len(body.subject.splitlines()) == 1
 
 
+@given(NASTY, NASTY, NASTY, NASTY)
+@ROOM
+def test_a_revision_becomes_no_markup_either(
+    environment: Environment, title: str, comment: str, abstract: str, topic: str
+) -> None:
+    """The comment beside what changed, the line that stands for a card, and the topic that is partial."""
+    evil = paper(7, title, version=7, comment=comment, abstract=abstract)
+    tame = paper(7, "T", version=7, comment="C" if printable(readable(comment)) else "", abstract="A")
+    remarks = (Remark(RemarkKind.PARTIAL, topics=(1, 2)),)
+
+    def told(shown: Paper) -> list[Item]:
+        line = Item(shown, Kind.REVISED, ("title", "comment"), (1,), brief=True)
+        return [line, replace(line, paper=replace(shown, id="0001.00008"), brief=False)]
+
+    body = mail(environment, told(evil), {1: topic, 2: "other"}, remarks=remarks)
+    calm = mail(environment, told(tame), {1: "one", 2: "other"}, remarks=remarks)
+    html, text = tree(decoded(body.html)), decoded(body.text)
+    assert [str(element.tag) for element in html.iter()] == [str(e.tag) for e in tree(decoded(calm.html)).iter()]
+    assert links(decoded(body.html)) == expected_links(told(evil))
+    assert printable(text) == text
+    (line,), (badge,) = html.xpath("//span[@class='told']"), html.xpath("//p[@class='badge']")
+    assert collapsed(line.text_content()) == collapsed(badge.text_content())
+    assert collapsed(printable(readable(comment))) in collapsed(badge.text_content())
+    assert text.count(f"/abs/{evil.id}v7\n") == 1
+    (remark,) = html.xpath("//td[@class='remark']")
+    assert collapsed(one_line(topic)) in collapsed(remark.text_content())
+
+
 @given(st.lists(NASTY, min_size=1, max_size=5))
 @ROOM
 def test_encoded_pieces_join(pieces: list[str]) -> None:
@@ -401,6 +493,74 @@ def test_words() -> None:
     days = [WORDS.long_date(date(2025, 1, 6) + timedelta(31 * n)).split()[2] for n in range(12)]
     assert (days[0], days[-1], len(set(days))) == ("January", "December", 12)
     assert wrap("a" * 100 + " b") == "a" * 100 + "\nb"
+
+
+# Remarks
+
+FIRST, LAST = date(2025, 12, 30), date(2026, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("remark", "sentence"),
+    [
+        (REMARKS[0], LATE),
+        (
+            Remark(RemarkKind.OUTAGE, FIRST, FIRST),
+            "arXiv did not answer on 30 Dec 2025; what was announced then is in here.",
+        ),
+        (
+            Remark(RemarkKind.OUTAGE, FIRST, LAST),
+            "arXiv did not answer from 30 Dec 2025 to 2 Jan 2026; what was announced then is in here.",
+        ),
+        (REMARKS[1], PARTIAL),
+        (
+            Remark(RemarkKind.PARTIAL, topics=(1, 2)),
+            PARTIAL.replace("Moths", "Night Vision, Moths"),
+        ),
+        (Remark(RemarkKind.PARTIAL, topics=(3,)), ""),
+        (
+            Remark(RemarkKind.STALE),
+            "arXiv had not brought all of its categories up to date; what is missing follows later.",
+        ),
+        (
+            Remark(RemarkKind.FEED_ONLY),
+            "Details such as comments are missing, as arXiv's search refused; they follow later.",
+        ),
+    ],
+)
+def test_remarks_are_sentences(remark: Remark, sentence: str) -> None:
+    assert WORDS.remark(remark, TOPICS) == sentence
+
+
+# The edition's page
+
+
+def edition_page(*announcements: Announcement, remarks: tuple[Remark, ...] = ()) -> str:
+    sections = (EditionSection("Night Vision", announcements),)
+    return render_edition("Daily Papers", EditionPage(date(2025, 2, 28), sections, remarks, TOPICS))
+
+
+def test_the_page_of_an_edition_tells_briefly_too() -> None:
+    told = [Announcement(1, item.paper, item.kind, item.changes, brief=item.brief) for item in SAMPLE]
+    page = edition_page(*told, remarks=REMARKS)
+    assert page.startswith(f"# Daily Papers: 2025-02-28\n\n{LATE}\n\n{PARTIAL}\n\n## Night Vision\n")
+    line = "- [How Many Lamps? A Census](https://arxiv.org/abs/0001.00006v7) · 2025-02-27 · version 7"
+    assert f" |\n\n{line} · changed: abstract, authors\n\n### Withdrawn\n" in page
+    assert SEVENTH not in page
+    assert "\n\n\n" not in page
+
+
+def test_a_page_with_a_line_alone() -> None:
+    evil = paper(7, "A](https://evil.example) <b>", version=7, comment="Accepted | at\nICML")
+    page = edition_page(Announcement(1, evil, Kind.REVISED, ("title", "comment"), brief=True))
+    assert page.startswith("# Daily Papers: 2025-02-28\n\n## Night Vision\n\n### Revised\n- [A\\]")
+    assert "&lt;b>](https://arxiv.org/abs/0001.00007v7) · 2025-02-27 · version 7 · changed: title · " in page
+    assert "comment: Accepted \\| at ICML\n" in page
+    assert "| ---" not in page
+
+
+def test_a_page_says_nothing_of_a_readers_query() -> None:
+    assert edition_page(remarks=(Remark(RemarkKind.PARTIAL, topics=(3,)),)) == edition_page()
 
 
 # The stylesheet
@@ -487,7 +647,7 @@ def test_a_broken_template_is_named(tmp_path: Path, text: str, line: int) -> Non
 def test_a_template_without_cuts_is_named(tmp_path: Path) -> None:
     environment = override(tmp_path, "body.txt", "Hello\n{{ cut }}\n")
     with pytest.raises(TemplateError, match=re.escape(str(tmp_path / "digest" / "body.txt"))):
-        list(make_cards(environment, [(paper(1), Kind.NEW, ())]))
+        list(make_cards(environment, [Item(paper(1), Kind.NEW, (), (1,))]))
 
 
 def test_a_missing_template_is_named(tmp_path: Path) -> None:
@@ -526,7 +686,7 @@ def test_the_sender_is_lean() -> None:
 
 
 def test_readers_share_all_but_their_own_lines(environment: Environment) -> None:
-    cards = make_cards(environment, ((item.paper, item.kind, item.changes) for item in SAMPLE))
+    cards = make_cards(environment, SAMPLE)
     fragments = {fragment.name: fragment for fragment in (*make_frame(environment, BRAND), *cards)}
     shared = Assembler(BRAND, fragments.__getitem__).shared(digest_of(SAMPLE), TOPICS)
     assert all(len(str(piece)) < 700 for piece in (*shared.html, *shared.text) if not isinstance(piece, bytes))
@@ -537,8 +697,11 @@ def test_readers_share_all_but_their_own_lines(environment: Environment) -> None
 
 
 def test_every_card_has_its_name(environment: Environment) -> None:
-    (fragment,) = make_cards(environment, [(paper(1), Kind.REVISED, ())])
-    assert fragment.name == card_name(paper(1), Kind.REVISED) == "card/0001.00001v1/revised/full"
+    full = Item(paper(1), Kind.REVISED, (), (1,))
+    brief = replace(full, brief=True)
+    names = [fragment.name for fragment in make_cards(environment, [full, brief])]
+    assert names == [card_name(full), card_name(brief)]
+    assert names == ["card/0001.00001v1/revised/full", "card/0001.00001v1/revised/brief"]
 
 
 # Real papers

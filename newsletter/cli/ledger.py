@@ -7,6 +7,7 @@ from datetime import date
 
 import click
 
+from newsletter import accounts
 from newsletter import status as standing
 from newsletter.cli.context import Context, DateType, json_option, show_json, show_table
 from newsletter.errors import UsageError
@@ -29,7 +30,7 @@ def editions() -> None:
 @click.pass_obj
 def list_editions(context: Context, limit: int, as_json: bool) -> None:
     """Every date with what its edition announced, or why it has none."""
-    days = standing.days(context.looking, limit)
+    days = accounts.days(context.looking, limit)
     if as_json:
         show_json([asdict(day) for day in days])
         return
@@ -45,41 +46,43 @@ def list_editions(context: Context, limit: int, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show_edition(context: Context, day: date, as_json: bool) -> None:
-    """What the edition of DATE announced, how it was fetched, and what became of its digests."""
-    storage = context.looking.storage
-    if not storage.editions.exists(day):
-        harvests = storage.harvests.of_date(day)
-        reason = standing.explain(harvests[-1]) if harvests else "nothing was fetched for it"
-        raise UsageError(f"{day} has no edition: {reason}")
-    topics = {topic.id: topic for topic in storage.topics.all()}
-    announced = [a for a in storage.editions.of(day) if not topics[a.topic_id].personal]
-    rows = [
-        {
-            "topic": topics[a.topic_id].name,
-            "kind": a.kind,
-            "paper": f"{a.paper.id}v{a.paper.version}",
-            "title": a.paper.title,
-        }
-        for a in announced
-    ]
-    facts = {
-        "date": day,
-        "fetches": [asdict(harvest) for harvest in storage.harvests.of_date(day)],
-        "deliveries": storage.deliveries.of_edition(day),
-        "announced": rows,
-    }
+    """What the edition of DATE announced, how it was fetched, what became of every paper, and of its digests.
+
+    Where DATE has no edition, why not.
+    """
+    app = context.looking
+    shown = accounts.edition(app, day)
+    if not shown.exists and not shown.fetches:
+        raise UsageError(f"{day} has no edition: nothing was fetched for it")
     if as_json:
-        show_json(facts)
+        show_json(asdict(shown))
         return
-    for harvest in storage.harvests.of_date(day):
-        click.echo(
-            f"fetched   {harvest.state}: {harvest.requests} requests, {harvest.matched} matched by arXiv, "
-            f"{harvest.received} received, {harvest.outside} outside the categories, {harvest.dropped} dropped"
-        )
-    digests = ", ".join(f"{number} {status}" for status, number in storage.deliveries.of_edition(day).items())
-    click.echo(f"digests   {digests or 'none'}\n")
+    if not shown.exists:
+        click.echo(f"no edition   {shown.reason}")
+    for fetch in shown.fetches:
+        click.echo(f"fetched      {fetch.record.ended:%Y-%m-%d %H:%M} UTC, {fetch.record.state}: {fetch.record.reason}")
+        for remark in fetch.record.remarks:
+            click.echo(f"remark       {remark}")
+    digests = ", ".join(f"{number} {status}" for status, number in shown.deliveries.items())
+    click.echo(f"digests      {digests or 'none'}\n")
+    asked = [account for fetch in shown.fetches for account in fetch.accounts]
+    columns = ("matched", "received", "unreadable", "repeated", "outside", "dropped", "known", "news")
     show_table(
-        ("TOPIC", "KIND", "PAPER", "TITLE"), [(r["topic"], r["kind"], r["paper"], readable(r["title"])) for r in rows]
+        ("SOURCE", *(name.upper() for name in columns), "ASKED FOR", "ERROR"),
+        [(one.source, *(getattr(one, name) for name in columns), one.asked, one.error) for one in asked],
+    )
+    click.echo("")
+    show_table(
+        ("TOPIC", "CANDIDATES", "SETTLED BEFORE", "NEW", "REVISED", "WITHDRAWN", "PASSED OVER"),
+        [
+            (one.topic, one.candidates, one.settled, one.new, one.revised, one.withdrawn, one.passed_over)
+            for one in shown.topics
+        ],
+    )
+    click.echo("")
+    show_table(
+        ("TOPIC", "KIND", "PAPER", "TITLE"),
+        [(one.topic, one.kind, one.paper, readable(one.title)) for one in shown.announced],
     )
 
 
@@ -166,6 +169,10 @@ def _show_status(report: standing.Report) -> None:
     else:
         click.echo(f"last fetch   {report.last_fetch.ended:%Y-%m-%d %H:%M} UTC, {report.last_fetch.state}")
         click.echo(f"             {report.last_fetch.reason}")
+    click.echo(
+        f"arXiv        announced {report.last_batch:%A %Y-%m-%d %H:%M} UTC, by its calendar;"
+        f" next {report.next_batch:%A %Y-%m-%d %H:%M} UTC"
+    )
     click.echo(f"subscribers  {counted(report.subscribers)}; {report.suppressed} suppressed")
     click.echo(f"deliveries   {counted(report.deliveries)}")
     if report.next_due:

@@ -40,8 +40,8 @@ def publish(context: Context, day: date | None, dry_run: bool) -> None:
         click.echo(line)
     for failure in report.failures[1:]:
         click.echo(f"newsletter: {failure}", err=True)
-    if report.failures:
-        raise report.failures[0]
+    if report.failed is not None:
+        raise report.failed
 
 
 @click.command()

@@ -1,14 +1,21 @@
 """`newsletter topics`: what can be subscribed to."""
 
+from collections.abc import Sequence
+from contextlib import closing
+
 import click
 
 from newsletter.cli.context import Context, json_option, show_json, show_table
 from newsletter.errors import UsageError
-from newsletter.fetching import rehearse_query
+from newsletter.model import Paper
 from newsletter.publish import publishing
-from newsletter.text import readable
+from newsletter.query import parse
+from newsletter.rehearsal import Rehearsal, rehearse_query
+from newsletter.storage.marking import Marks
+from newsletter.storage.matching import Matcher
 
 TRY_DAYS = 30
+_TOO_WIDE = 3  # a query that matches one paper in so many tells nobody anything
 
 
 @click.group()
@@ -40,34 +47,59 @@ def list_(context: Context, as_json: bool) -> None:
 
 @topics.command("try")
 @click.argument("query")
+@click.option("--days", type=click.IntRange(min=1), default=TRY_DAYS, show_default=True, help="How far to look back.")
+@click.option("--color/--no-color", default=None, help="Mark the matched words of titles.  [default: on a terminal]")
 @json_option
-@click.pass_obj
-def try_(context: Context, query: str, as_json: bool) -> None:
-    """What QUERY would have matched in the last 30 days, before anyone subscribes to it.
+@click.pass_context
+def try_(ctx: click.Context, query: str, days: int, color: bool | None, as_json: bool) -> None:
+    """What QUERY would have matched in the last days, before anyone subscribes to it.
 
     A bare name is one phrase, looked for in title or abstract. Else: fields ti au abs co jr cat rn id all, AND, OR,
     ANDNOT, quotes and parentheses, as in 'ti:"graph neural" AND cat:cs.LG ANDNOT ti:survey'.
     """
-    papers = rehearse_query(context.app, query, TRY_DAYS)
+    ctx.color = color  # None: click leaves the marks out where no terminal reads them
+    rehearsal = rehearse_query(ctx.obj.app, query, days)
+    marked = _marked(rehearsal.papers, query)
     if as_json:
-        show_json(
+        show_json([_record(paper, marks) for paper, marks in marked])
+    else:
+        click.echo(_summary(rehearsal))
+        show_table(
+            ("DATE", "PAPER", "MATCHED", "TITLE"),
             [
-                {
-                    "id": paper.id,
-                    "version": paper.version,
-                    "title": paper.title,
-                    "link": paper.link,
-                    "updated": paper.updated,
-                }
-                for paper in papers
-            ]
+                (f"{paper.updated:%Y-%m-%d}", f"{paper.id}v{paper.version}", ", ".join(marks.words), _title(marks))
+                for paper, marks in marked
+            ],
         )
-        return
-    click.echo(f"{len(papers)} papers in the last {TRY_DAYS} days, {len(papers) / TRY_DAYS:.1f} a day")
-    show_table(
-        ("DATE", "PAPER", "TITLE"),
-        [(f"{paper.updated:%Y-%m-%d}", f"{paper.id}v{paper.version}", readable(paper.title)) for paper in papers],
-    )
+    if rehearsal.everything and len(rehearsal.papers) * _TOO_WIDE >= rehearsal.everything:
+        click.echo("newsletter: this matches a third of all papers or more; narrow it with AND or ANDNOT", err=True)
+
+
+def _marked(papers: Sequence[Paper], query: str) -> list[tuple[Paper, Marks]]:
+    tree = parse(query)
+    with closing(Matcher(papers)) as matcher:
+        return [(paper, matcher.marked(position, tree)) for position, paper in enumerate(papers)]
+
+
+def _record(paper: Paper, marks: Marks) -> dict[str, object]:
+    return {
+        "id": paper.id,
+        "version": paper.version,
+        "title": paper.title,
+        "link": paper.link,
+        "updated": paper.updated,
+        "matched": marks.words,
+    }
+
+
+def _summary(rehearsal: Rehearsal) -> str:
+    number, days = len(rehearsal.papers), rehearsal.days
+    share = f", of {rehearsal.everything:,} in all" if rehearsal.everything is not None else ""
+    return f"{number} papers in the last {days} days, {number / days:.1f} a day{share}"
+
+
+def _title(marks: Marks) -> str:
+    return "".join(click.style(text, bold=True, underline=True) if marked else text for text, marked in marks.title)
 
 
 @topics.command()

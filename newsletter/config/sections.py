@@ -1,11 +1,12 @@
 """The sections of config.toml as frozen values, with their defaults."""
 
-from datetime import time
+import re
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from newsletter.addresses import split_mailbox, wire_domain
 from newsletter.config.fields import (
@@ -24,9 +25,20 @@ from newsletter.config.fields import (
     host_of,
 )
 from newsletter.errors import AddressError
-from newsletter.query import Node, name_query, parse, write_search_query
+from newsletter.query import Node, name_query, parse, write
 
 MIN_ARXIV_INTERVAL = 3.0  # seconds; arXiv API Terms of Use
+
+
+def _evening(value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass  # such as 30 February
+    raise ValueError(f"{str(value)!r} is not a date (allowed: such as 2026-12-24)")
 
 
 class NewsletterSection(Section):
@@ -87,7 +99,7 @@ class TopicSection(Section):
     @property
     def written(self) -> str:
         """The query in full: what is stored, and shown where a name alone would not tell."""
-        return self.query or write_search_query(self.tree)
+        return self.query or write(self.tree)
 
     @property
     def tree(self) -> Node:
@@ -98,7 +110,7 @@ class TopicSection(Section):
 class ArxivSection(Section):
     """``[arxiv]``: where papers come from, and how politely."""
 
-    source: Literal["api"] = "api"
+    source: Literal["api", "feed"] = "api"
     categories: tuple[Category, ...] = ("cs.*", "stat.*")
     api_url: Url = "https://export.arxiv.org/api/query"
     feed_url: Url = "https://rss.arxiv.org/rss"
@@ -108,9 +120,12 @@ class ArxivSection(Section):
     interval: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 3.0
     contact: Line = ""
     gate: FilePath | None = None
+    holidays: tuple[Annotated[date, BeforeValidator(_evening)], ...] = ()
 
     @model_validator(mode="after")
     def _polite(self) -> Self:
+        if self.source == "feed" and not self.categories:
+            raise at("categories", 'the feed is asked for by category (allowed: such as ["cs.*"])')
         for key in ("api_url", "feed_url", "oai_url"):
             theirs = f".{host_of(getattr(self, key))}".endswith(".arxiv.org")
             if theirs and self.interval < MIN_ARXIV_INTERVAL:

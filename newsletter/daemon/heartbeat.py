@@ -15,6 +15,7 @@ from newsletter.errors import BusyError, NewsletterError, describe
 from newsletter.journal import HEARTBEAT, Journal
 from newsletter.publish import publish
 from newsletter.timetable import Turn, next_turn
+from newsletter.warning import warn
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Heartbeat:
         else:
             self._failed = 0
             self._journal.well()
+        self._warn()
 
     def _fail(self, error: Exception) -> None:
         self._failed += 1
@@ -73,6 +75,13 @@ class Heartbeat:
         trace = None if isinstance(error, NewsletterError) else error
         log.error("beat failed again_in=%ds reason=%s", pause, failure, exc_info=trace)
         self._journal.fail(failure)
+
+    def _warn(self) -> None:
+        """Tell the operator what is ill, also that this heart is."""
+        try:
+            warn(self._app)
+        except Exception:
+            log.exception("the operator cannot be told what is ill")
 
     def _do_what_is_due(self) -> None:
         now = self._app.now()

@@ -17,8 +17,8 @@ from newsletter.model import Paper
 #: "2025-10": the service that was replaced in November 2025.
 Form = Literal["today", "2025-10"]
 
-_ATOM = "http://www.w3.org/2005/Atom"
-_ARXIV = "http://arxiv.org/schemas/atom"
+ATOM = "http://www.w3.org/2005/Atom"
+ARXIV = "http://arxiv.org/schemas/atom"
 _OPENSEARCH = "http://a9.com/-/spec/opensearch/1.1/"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -39,16 +39,17 @@ class Page:
 def feed(page: Page, form: Form = "today") -> bytes:
     """Write a page."""
     lines = _old_feed(page) if form == "2025-10" else _feed(page)
-    return _document(lines)
+    return document(lines)
 
 
 def error_feed(message: str, moment: datetime) -> bytes:
     """Write an error as the API does: a feed whose only entry is the error."""
     link = f"https://arxiv.org/api/errors#{quote(message.replace(' ', '_'))}"
-    return _document(_error_feed(message, link, _time(moment)))
+    return document(_error_feed(message, link, _time(moment)))
 
 
-def _document(lines: Iterator[str]) -> bytes:
+def document(lines: Iterator[str]) -> bytes:
+    """Put lines of XML together, without what XML cannot hold."""
     return _NOT_XML.sub("", "\n".join(lines)).encode() + b"\n"
 
 
@@ -56,7 +57,8 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _attribute(text: str) -> str:
+def attribute(text: str) -> str:
+    """Quote the value of an attribute."""
     return f'"{escape(text, {chr(34): "&quot;"})}"'
 
 
@@ -74,7 +76,7 @@ def _feed(page: Page) -> Iterator[str]:
     yield f"  <id>https://arxiv.org/api/{_hash(page)}</id>"
     yield f"  <title>arXiv Query: {escape(asked)}</title>"
     yield f"  <updated>{_time(page.moment)}</updated>"
-    yield f'  <link href={_attribute(address)} type="application/atom+xml"/>'
+    yield f'  <link href={attribute(address)} type="application/atom+xml"/>'
     yield from _counts(page.max_results, page.total, page.start)
     for paper in page.papers:
         yield from _entry(paper)
@@ -83,7 +85,7 @@ def _feed(page: Page) -> Iterator[str]:
 
 def _opening() -> Iterator[str]:
     yield "<?xml version='1.0' encoding='UTF-8'?>"
-    yield f'<feed xmlns:opensearch="{_OPENSEARCH}" xmlns:arxiv="{_ARXIV}" xmlns="{_ATOM}">'
+    yield f'<feed xmlns:opensearch="{_OPENSEARCH}" xmlns:arxiv="{ARXIV}" xmlns="{ATOM}">'
 
 
 def _counts(size: int, total: int, start: int) -> Iterator[str]:
@@ -102,17 +104,17 @@ def _entry(paper: Paper) -> Iterator[str]:
     yield f'    <link href="https://arxiv.org/pdf/{name}" rel="related" type="application/pdf" title="pdf"/>'
     yield f"    <summary>{escape(paper.abstract)}</summary>"
     for category in paper.categories:
-        yield f'    <category term={_attribute(category)} scheme="{_ARXIV}"/>'
+        yield f'    <category term={attribute(category)} scheme="{ARXIV}"/>'
     yield f"    <published>{_time(paper.submitted)}</published>"
     if paper.comment:
         yield f"    <arxiv:comment>{escape(paper.comment)}</arxiv:comment>"
-    yield f"    <arxiv:primary_category term={_attribute(paper.categories[0])}/>"
+    yield f"    <arxiv:primary_category term={attribute(paper.categories[0])}/>"
     if paper.journal_ref:
         yield f"    <arxiv:journal_ref>{escape(paper.journal_ref)}</arxiv:journal_ref>"
     yield from _authors(paper)
     if paper.doi:
         yield f"    <arxiv:doi>{escape(paper.doi)}</arxiv:doi>"
-        yield f'    <link rel="related" href={_attribute(f"https://doi.org/{paper.doi}")} title="doi"/>'
+        yield f'    <link rel="related" href={attribute(f"https://doi.org/{paper.doi}")} title="doi"/>'
     yield "  </entry>"
 
 
@@ -133,7 +135,7 @@ def _error_feed(message: str, link: str, moment: str) -> Iterator[str]:
     yield f"    <id>{escape(link)}</id>"
     yield "    <title>Error</title>"
     yield f"    <updated>{moment}</updated>"
-    yield f'    <link href={_attribute(link)} rel="alternate" type="text/html"/>'
+    yield f'    <link href={attribute(link)} rel="alternate" type="text/html"/>'
     yield f"    <summary>{escape(message)}</summary>"
     yield "    <author>"
     yield "      <name>arXiv api core</name>"
@@ -149,7 +151,7 @@ def _old_feed(page: Page) -> Iterator[str]:
     asked = f"search_query={page.search_query}&id_list={page.id_list}&start={page.start}&max_results={page.max_results}"
     midnight = page.moment.astimezone(ZoneInfo("America/New_York")).replace(hour=0, minute=0, second=0, microsecond=0)
     yield '<?xml version="1.0" encoding="UTF-8"?>'
-    yield f'<feed xmlns="{_ATOM}">'
+    yield f'<feed xmlns="{ATOM}">'
     yield f'  <link href="http://arxiv.org/api/query?{quote(asked, safe="")}" rel="self" type="application/atom+xml"/>'
     yield f'  <title type="html">ArXiv Query: {escape(asked)}</title>'
     yield f"  <id>http://arxiv.org/api/{_hash(page)}</id>"
@@ -162,7 +164,7 @@ def _old_feed(page: Page) -> Iterator[str]:
 
 
 def _old_entry(paper: Paper) -> Iterator[str]:
-    name, namespace = f"{paper.id}v{paper.version}", f'xmlns:arxiv="{_ARXIV}"'
+    name, namespace = f"{paper.id}v{paper.version}", f'xmlns:arxiv="{ARXIV}"'
     yield "  <entry>"
     yield f"    <id>http://arxiv.org/abs/{name}</id>"
     yield f"    <updated>{_time(paper.updated)}</updated>"
@@ -172,7 +174,7 @@ def _old_entry(paper: Paper) -> Iterator[str]:
     yield from _authors(paper)
     if paper.doi:
         yield f"    <arxiv:doi {namespace}>{escape(paper.doi)}</arxiv:doi>"
-        yield f'    <link title="doi" href={_attribute(f"http://dx.doi.org/{paper.doi}")} rel="related"/>'
+        yield f'    <link title="doi" href={attribute(f"http://dx.doi.org/{paper.doi}")} rel="related"/>'
     if paper.comment:
         yield f"    <arxiv:comment {namespace}>{escape(_folded(paper.comment, 'Comments'))}</arxiv:comment>"
     if paper.journal_ref:
@@ -180,9 +182,9 @@ def _old_entry(paper: Paper) -> Iterator[str]:
         yield f"    <arxiv:journal_ref {namespace}>{reference}</arxiv:journal_ref>"
     yield f'    <link href="http://arxiv.org/abs/{name}" rel="alternate" type="text/html"/>'
     yield f'    <link title="pdf" href="http://arxiv.org/pdf/{name}" rel="related" type="application/pdf"/>'
-    yield f'    <arxiv:primary_category {namespace} term={_attribute(paper.categories[0])} scheme="{_ARXIV}"/>'
+    yield f'    <arxiv:primary_category {namespace} term={attribute(paper.categories[0])} scheme="{ARXIV}"/>'
     for category in paper.categories:
-        yield f'    <category term={_attribute(category)} scheme="{_ARXIV}"/>'
+        yield f'    <category term={attribute(category)} scheme="{ARXIV}"/>'
     yield "  </entry>"
 
 

@@ -1,31 +1,30 @@
-"""What an invented arXiv can be asked, and an evaluator of its own that answers.
+"""What an invented arXiv can be asked, and how it answers: by arXiv's own grammar, over texts, without FTS5."""
 
-The evaluator compares words as people would, without the full-text search the newsletter matches with, so that the two
-are independent opinions on the same query.
-"""
-
-import re
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Protocol
 
-from newsletter.errors import QueryError
+from newsletter.demo import grammar
+from newsletter.demo.grammar import And, Not, Or, Term, Tree
+from newsletter.demo.words import text_words
 from newsletter.model import Paper, Version
-from newsletter.query import And, Node, Not, Or, Term, normal_form, parse, positive_terms
-from newsletter.text import normalise
+from newsletter.query import Node, parse, write_search_query
 
 Clock = Callable[[], datetime]
 
-_WORDS = re.compile(r"\w+")
+_TEXTS = ("ti", "abs", "co", "jr", "rn", "all")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What one request asks for: a query, identifiers, or the identifiers that answer the query."""
+    """What one request asks for: a query, identifiers, or the identifiers that answer the query.
 
-    tree: Node | None
+    The query is as arXiv understood it, or one of the newsletter's own, which is asked as it is written for arXiv.
+    """
+
+    tree: Tree | Node | None
     versions: tuple[Version, ...] = ()
     sort_by: str = "relevance"  # or lastUpdatedDate, submittedDate
     descending: bool = True
@@ -41,34 +40,82 @@ class Library(Protocol):
         """All papers that answer, in the order asked for; paging is the server's."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    demands: frozenset[Hashable]  # joined with AND
+    parts: frozenset[Hashable]  # joined with OR
+    papers: tuple[Paper, ...]
+
+    @classmethod
+    def of(cls, tree: Tree, papers: Sequence[Paper]) -> "_Given":
+        demands, parts = (frozenset(map(_normal, _items(tree, kind))) for kind in (And, Or))
+        return cls(demands, parts, tuple(papers))
+
+
 class FixedAnswers:
     """A library that answers given queries with given papers in their given order, whatever sort is asked for.
 
-    A request is for a given query if it demands all that the query demands; it may add more, such as categories.
-    Other queries are evaluated over all papers given.
+    A request is for a given query if it demands all that the query demands; it may add more, such as categories, of
+    which only `submittedDate` is heeded. It may join several given queries with OR: then their lists are merged by
+    `updated`, newest first, none of them reordered. Other queries are evaluated over all papers given.
     """
 
     def __init__(self, answers: Mapping[str, Sequence[Paper]], clock: Clock = lambda: datetime.now(UTC)) -> None:
-        self._answers = [(_demands(parse(query)), tuple(papers)) for query, papers in answers.items()]
+        self._given = [_Given.of(as_asked(parse(query)), papers) for query, papers in answers.items()]
         self._papers = tuple({paper.key: paper for papers in answers.values() for paper in papers}.values())
         self.now = clock
 
     def search(self, question: Question) -> Sequence[Paper]:
-        """Give the papers that belong to a given query, else those that answer."""
+        """Give the papers that belong to the given queries, else those that answer."""
         if question.tree is not None and not question.versions:
-            asked = _demands(question.tree)
-            for demands, papers in self._answers:
-                if demands <= asked:
-                    return papers
+            listed = self._listed(as_asked(question.tree))
+            if listed is not None:
+                return listed
         return search(question, newest(self._papers), self._papers)
+
+    def _listed(self, tree: Tree) -> Sequence[Paper] | None:
+        """What is given for a request; None if nothing is."""
+        demands = _items(tree, And)
+        dates = [demand for demand in demands if isinstance(demand, Term) and demand.field == "submittedDate"]
+        papers = self._given_for(demands)
+        if papers is None or not dates:
+            return papers
+        return [paper for paper in papers if all(grammar.answers(paper, date) for date in dates)]
+
+    def _given_for(self, demands: Sequence[Tree]) -> Sequence[Paper] | None:
+        asked = set(map(_normal, demands))
+        for given in self._given:
+            if given.demands <= asked:
+                return given.papers
+        for demand in demands:
+            if isinstance(demand, Or) and (lists := self._lists(demand)):
+                return _merged(lists)
+        return None
+
+    def _lists(self, joined: Or) -> list[Sequence[Paper]]:
+        """What is given for each of several queries joined with OR, if it is for any."""
+        asked = {_normal(item): item for item in joined.items}
+        rest = dict(asked)
+        lists: list[Sequence[Paper]] = []
+        for given in self._given:
+            if given.parts <= asked.keys():
+                lists.append(given.papers)
+                rest = {normal: item for normal, item in rest.items() if normal not in given.parts}
+        for item in rest.values():
+            listed = self._listed(item)
+            if listed is not None:
+                lists.append(listed)
+            elif lists:
+                lists.append(search(Question(item, (), "lastUpdatedDate"), newest(self._papers), self._papers))
+        return lists
 
 
 def search(question: Question, current: Sequence[Paper], every: Sequence[Paper]) -> list[Paper]:
     """Answer from texts: queries see the current versions only, identifiers may name any version there is."""
     found = _identified(question.versions, current, every) if question.versions else list(current)
     if question.tree is not None:
-        tree = question.tree
-        found = [paper for paper in found if answers(paper, tree)]
+        tree = as_asked(question.tree)
+        found = [paper for paper in found if grammar.answers(paper, tree)]
     return found if question.versions else _sorted(found, question)
 
 
@@ -80,40 +127,64 @@ def newest(papers: Sequence[Paper]) -> list[Paper]:
     return list(kept.values())
 
 
-def answers(paper: Paper, tree: Node) -> bool:
+def answers(paper: Paper, tree: Tree | Node) -> bool:
     """Whether a paper answers a query."""
-    match tree:
-        case Term():
-            return _weight(paper, tree) > 0
-        case Not(item):
-            return not answers(paper, item)
-        case And(items):
-            return all(answers(paper, item) for item in items)
-        case Or(items):
-            return any(answers(paper, item) for item in items)
+    return grammar.answers(paper, as_asked(tree))
 
 
-def without_phrases(tree: Node) -> Node:
+def without_phrases(tree: Tree | Node) -> Tree:
     """Loosen every phrase into all of its words anywhere, as arXiv's search took them for four weeks of 2025."""
-    match tree:
-        case Term(field, words, _) if " " in words:
-            return And(tuple(Term(field, word, word) for word in dict.fromkeys(words.split())))
-        case Term():
-            return tree
+    match as_asked(tree):
+        case Term(field, value) if field in (*_TEXTS, "au") and " " in value:
+            return And(tuple(Term(field, word) for word in dict.fromkeys(value.split())))
         case Not(item):
             return Not(without_phrases(item))
         case And(items):
             return And(tuple(map(without_phrases, items)))
         case Or(items):
             return Or(tuple(map(without_phrases, items)))
+        case term:
+            return term
 
 
-def parse_search_query(text: str) -> Node | None:
-    """Read a search_query; None if it cannot be understood."""
-    try:
-        return parse(text)
-    except QueryError:
-        return None
+def parse_search_query(text: str) -> Tree | None:
+    """Read a search_query as arXiv does; None if it cannot be understood."""
+    return grammar.parse(text)
+
+
+def as_asked(query: Tree | Node) -> Tree:
+    """A query as arXiv understands it.
+
+    Raises:
+        ValueError: what was written for arXiv is not understood there, which must not be.
+
+    """
+    if isinstance(query, Term | Not | And | Or):
+        return query
+    tree = grammar.parse(write_search_query(query))
+    if tree is None:
+        raise ValueError(f"arXiv does not understand {write_search_query(query)}")
+    return tree
+
+
+def _items(tree: Tree, kind: type[And] | type[Or]) -> tuple[Tree, ...]:
+    return tree.items if isinstance(tree, kind) else (tree,)
+
+
+def _normal(tree: Tree) -> Hashable:
+    """Equal for trees that ask for the same, whatever their case and order."""
+    match tree:
+        case Term(field, value):
+            return field, text_words(value)[0] if field in _TEXTS else value.casefold()
+        case Not(item):
+            return Not, _normal(item)
+        case And(items) | Or(items):
+            return type(tree), frozenset(map(_normal, items))
+
+
+def _merged(lists: Iterable[Sequence[Paper]]) -> list[Paper]:
+    newest_first = heapq.merge(*lists, key=lambda paper: -paper.updated.timestamp())
+    return list({paper.key: paper for paper in newest_first}.values())
 
 
 def _identified(versions: Sequence[Version], current: Sequence[Paper], every: Sequence[Paper]) -> list[Paper]:
@@ -124,6 +195,8 @@ def _identified(versions: Sequence[Version], current: Sequence[Paper], every: Se
 
 
 def _sorted(papers: list[Paper], question: Question) -> list[Paper]:
+    wanted = list(_wanted(as_asked(question.tree))) if question.tree is not None else []
+
     def rank(paper: Paper) -> float:
         match question.sort_by:
             case "submittedDate":
@@ -131,62 +204,16 @@ def _sorted(papers: list[Paper], question: Question) -> list[Paper]:
             case "lastUpdatedDate":
                 return paper.updated.timestamp()
             case _:
-                tree = question.tree
-                return sum(_weight(paper, term) for term in positive_terms(tree)) if tree is not None else 0
+                return sum(grammar.weight(paper, term) for term in wanted)
 
     return sorted(papers, key=rank, reverse=question.descending)
 
 
-def _demands(tree: Node) -> frozenset[str]:
-    items = tree.items if isinstance(tree, And) else (tree,)
-    return frozenset(map(normal_form, items))
-
-
-def _weight(paper: Paper, term: Term) -> int:
-    # How often a paper says a term; what stands in the title counts twice.
-    match term.field:
-        case "cat":
-            return sum(_category_is(name.lower(), term.words) for name in paper.categories)
-        case "id":
-            return int(term.words in (paper.id, f"{paper.id}v{paper.version}"))
-        case "rn":
-            return int(term.words in paper.report_no.casefold().split())
-        case "all":
-            fields = ("ti", "abs", "co", "jr", "au")
-            return sum(_weight(paper, Term(field, term.words, term.spelled)) for field in fields)
-        case "au":
-            return sum(_count(_tokens(author), term.words.split()) for author in paper.authors)
-        case field:
-            wanted = [_singular(word) for word in term.words.split()]
-            return _count(_singulars(_text(paper, field)), wanted) * (2 if field == "ti" else 1)
-
-
-def _text(paper: Paper, field: str) -> str:
-    return {"ti": paper.title, "abs": paper.abstract, "co": paper.comment, "jr": paper.journal_ref}[field]
-
-
-def _category_is(name: str, pattern: str) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-
-
-def _count(words: Sequence[str], wanted: Sequence[str]) -> int:
-    length = len(wanted)
-    return sum(list(words[at : at + length]) == list(wanted) for at in range(len(words) - length + 1))
-
-
-@cache
-def _tokens(text: str) -> tuple[str, ...]:
-    return tuple(_WORDS.findall(normalise(text)))
-
-
-@cache
-def _singulars(text: str) -> tuple[str, ...]:
-    return tuple(map(_singular, _tokens(text)))
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
-        return f"{word[:-3]}y"
-    if word.endswith(("sses", "xes", "zes", "ches", "shes")):
-        return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+def _wanted(tree: Tree) -> Iterator[Term]:
+    """The terms of a tree that are not behind ANDNOT."""
+    match tree:
+        case Term():
+            yield tree
+        case And(items) | Or(items):
+            for item in items:
+                yield from _wanted(item)

@@ -1,19 +1,20 @@
 """A small invented world of papers and a clock: what an arXiv that never existed has announced at a moment.
 
 The papers stand in papers.toml. Their times are relative to day one, so that a demonstration can be dated today:
-everything of day one is visible from its midnight (UTC), what day two brings from the midnight after.
+everything of day one is visible from its midnight (UTC), what day two brings from the midnight after. These are its
+announcements, on every day of the week; midnight UTC is the evening before in New York, so feeds follow hours later.
 """
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from newsletter.demo.library import Clock, Question, newest, search
+from newsletter.demo.announcements import Announced, Release
+from newsletter.demo.library import Clock
 from newsletter.model import Paper
 
 #: What the world's papers are about; each name is a query as it stands.
@@ -22,40 +23,18 @@ TOPICS = ("Video Anomaly Detection", "Graph Neural Networks", "Protein Language 
 _MOMENT = re.compile(r"(-?\d+) (\d\d:\d\d:\d\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A paper version and the moment from which it is seen."""
-
-    paper: Paper
-    visible: datetime
-
-
-class World:
+class World(Announced):
     """The invented arXiv, dated by its day one and read at the moment its clock tells."""
 
     def __init__(self, day_one: date, clock: Clock | None = None) -> None:
         """Date the world; without a clock it stands at noon of day one."""
         self.day_one = datetime.combine(day_one, time(), UTC)
-        self.now: Clock = clock or (lambda: self.day_one + timedelta(hours=12))
-        self._releases = tuple(_releases(self.day_one))
+        super().__init__(tuple(_releases(self.day_one)), clock or (lambda: self.day_one + timedelta(hours=12)))
 
     @property
     def day_two(self) -> datetime:
         """The midnight from which day two's papers are visible."""
         return self.day_one + timedelta(days=1)
-
-    def visible(self, moment: datetime | None = None) -> list[Paper]:
-        """The newest visible version of each paper, at a moment or now, in the order of their identifiers."""
-        return newest(self.versions(moment))
-
-    def versions(self, moment: datetime | None = None) -> list[Paper]:
-        """All versions visible at a moment or now."""
-        at = moment or self.now()
-        return [release.paper for release in self._releases if release.visible <= at]
-
-    def search(self, question: Question) -> Sequence[Paper]:
-        """Answer as of now."""
-        return search(question, self.visible(), self.versions())
 
 
 def _releases(day_one: datetime) -> Iterator[Release]:

@@ -41,7 +41,7 @@ class Address:
     recipient: str
     message_id: str
     date: datetime
-    unsubscribe: tuple[str, ...]  # URIs in order of preference
+    unsubscribe: tuple[str, ...] = ()  # URIs in order of preference
 
 
 def compose(letterhead: Letterhead, address: Address, subject: str, text: bytes, html: bytes) -> bytes:
@@ -68,15 +68,40 @@ def compose(letterhead: Letterhead, address: Address, subject: str, text: bytes,
     )
 
 
-def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable[str]:
-    yield f"From: {_mailbox(letterhead.sender_name, wire_address(letterhead.sender_address), len('From: '))}"
+def compose_plain(
+    sender: tuple[str, str], address: Address, subject: str, text: bytes, reply_to: tuple[str, str] = ("", "")
+) -> bytes:
+    """A message of plain text that is no list's: it goes to one person, about a thing of theirs.
+
+    `sender` and `reply_to` are name and address, `text` is quoted-printable and ends on CRLF.
+    """
+    lines = [
+        *_envelope(sender, reply_to, address, subject),
+        "Auto-Submitted: auto-generated",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Transfer-Encoding: quoted-printable",
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode() + text
+
+
+def _envelope(sender: tuple[str, str], reply_to: tuple[str, str], address: Address, subject: str) -> Iterable[str]:
+    name, mailbox = sender
+    yield f"From: {_mailbox(name, wire_address(mailbox), len('From: '))}"
     yield f"To: {wire_address(address.recipient)}"
-    reply_name, reply_address = letterhead.reply_to
+    reply_name, reply_address = reply_to
     if reply_address:
         yield f"Reply-To: {_mailbox(reply_name, wire_address(reply_address), len('Reply-To: '))}"
     yield f"Subject: {unstructured(subject, len('Subject: '))}"
     yield f"Date: {format_datetime(address.date)}"
     yield f"Message-ID: <{address.message_id}>"
+
+
+def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable[str]:
+    sender = (letterhead.sender_name, letterhead.sender_address)
+    yield from _envelope(sender, letterhead.reply_to, address, subject)
     yield f"List-Id: {_mailbox(letterhead.name, letterhead.list_id, len('List-Id: '))}"
     if address.unsubscribe:
         yield "List-Unsubscribe: " + f",{FOLD}".join(f"<{uri}>" for uri in address.unsubscribe)

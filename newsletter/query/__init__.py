@@ -10,9 +10,13 @@ Fields are those of the arXiv API User's Manual, §5.1: ti au abs co jr cat rn i
 for in title or abstract. AND and OR beside each other at one level are refused: arXiv declares no precedence.
 """
 
-from newsletter.query.reading import FIELDS, MAX_LENGTH, MAX_NESTING, as_words, name_query, parse, read_category
-from newsletter.query.tree import And, Node, Not, Or, Term, evaluate, positive_terms, terms
-from newsletter.query.writing import normal_form, write, write_search_query
+from newsletter.query.asking import excludes_here_only, write_search_query
+from newsletter.query.categories import category_matches, read_category
+from newsletter.query.reading import MAX_LENGTH, MAX_NESTING, name_query, parse
+from newsletter.query.scanning import FIELDS
+from newsletter.query.tree import And, Node, Not, Or, Term, evaluate, positive_terms, possible, terms
+from newsletter.query.words import as_words
+from newsletter.query.writing import normal_form, write
 
 __all__ = [
     "FIELDS",
@@ -24,11 +28,14 @@ __all__ = [
     "Or",
     "Term",
     "as_words",
+    "category_matches",
     "evaluate",
+    "excludes_here_only",
     "name_query",
     "normal_form",
     "parse",
     "positive_terms",
+    "possible",
     "read_category",
     "terms",
     "write",

@@ -1,26 +1,21 @@
 """From text to tree; what does not parse is refused at its character."""
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from newsletter.errors import QueryError
 from newsletter.model import parse_identifier
+from newsletter.query.categories import read_category
+from newsletter.query.scanning import Token, scan
 from newsletter.query.tree import And, Node, Or, Term, combine, negate, positive_terms
-from newsletter.text import fold, normalise
+from newsletter.query.words import as_spelled, as_words
 
-FIELDS = ("ti", "au", "abs", "co", "jr", "cat", "rn", "id", "all")
 MAX_NESTING = 50
 MAX_LENGTH = 4_000  # characters; longer ones do not fit in a request line
 
-_TOKENS = re.compile(r'\s*(?:(?P<open>\()|(?P<close>\))|["“”](?P<phrase>[^"“”]*)(?P<end>["“”]?)|(?P<word>[^\s()"“”]+))')
-_PREFIX = re.compile(r"([A-Za-z_]+):(.*)", re.S)
-_OPERATORS = ("AND", "OR", "ANDNOT")
 _WILDCARD = re.compile(r"\*|\?(?=\w)")
-_NOT_WORDS = re.compile(r"[\W_]+")
-_CATEGORY = re.compile(r"([a-z]+(?:-[a-z]+)?)(?:\.([a-z]+(?:-[a-z]+)*))?([.-]?\*)?", re.I)
-# Archives whose papers all stand in one of their subject classes: alone, these match nothing (category taxonomy).
-_DIVIDED = frozenset(("cs", "econ", "eess", "math", "nlin", "physics", "q-bio", "q-fin", "stat"))
+_PLAIN_NAME = re.compile(r"(?:(?!(?:AND|OR|ANDNOT|NOT)(?: |$))[A-Za-z0-9]+(?: |$))+")
+_SMALL_OPERATOR = re.compile(r"(?:^|(?<=\s))(?:and|or|not|andnot)(?=\s|$)", re.IGNORECASE)
 
 
 def parse(query: str) -> Node:
@@ -34,8 +29,10 @@ def parse(query: str) -> Node:
         raise QueryError(query, MAX_LENGTH, f"a query has at most {MAX_LENGTH} characters")
     if not query.strip():
         raise QueryError(query, 0, "the query is empty")
+    if _PLAIN_NAME.fullmatch(query):  # most queries; the same, faster
+        return name_query(query)
     tree = _Parser(query).parse()
-    if not _has_positive(tree, positive=True):
+    if next(positive_terms(tree), None) is None:
         raise QueryError(query, 0, "everything is excluded: a query needs one term that is not behind ANDNOT")
     return tree
 
@@ -51,43 +48,11 @@ def name_query(name: str) -> Node:
     return _phrase(_WILDCARD.sub(" ", name), "", name, 0)
 
 
-def read_category(text: str) -> str:
-    """Read a category such as ``cs.CV``, or a pattern such as ``cs.*``, whatever its case, as arXiv writes it.
-
-    Raises:
-        ValueError: it can be none; says what is expected.
-
-    """
-    match = _CATEGORY.fullmatch(text)
-    if match is None:
-        raise ValueError("expected a category such as cs.CV, or cs.* for all of an archive")
-    archive, subject, wildcard = match.groups()
-    archive = archive.lower()
-    if archive in _DIVIDED and not subject and not wildcard:
-        raise ValueError(f"no paper is in {archive} alone; expected {archive}.* for all of it")
-    subject = subject and (subject.upper() if len(subject) <= 2 else subject.lower())
-    return archive + (f".{subject}" if subject else "") + (wildcard or "")
-
-
-def as_words(text: str) -> str:
-    """Normalise a text down to its words, parted by single blanks: how a term's words are written."""
-    return _NOT_WORDS.sub(" ", normalise(text)).strip()
-
-
-def _has_positive(tree: Node, *, positive: bool) -> bool:
-    return next(positive_terms(tree, positive=positive), None) is not None
-
-
-class _Token(NamedTuple):
-    kind: str  # open, close, word, phrase, field, operator, end
-    text: str
-    position: int
-
-
 class _Parser:
     def __init__(self, query: str) -> None:
         self._query = query
-        self._tokens = list(self._scan())
+        self._tokens = scan(query)
+        self._is_name = all(token.kind in ("word", "end") for token in self._tokens)
         self._at = 0
 
     def parse(self) -> Node:
@@ -97,70 +62,40 @@ class _Parser:
             raise self._error(token, "this ) closes nothing")
         return tree
 
-    def _scan(self) -> Iterator[_Token]:
-        for match in _TOKENS.finditer(self._query.rstrip()):
-            kind = match.lastgroup or ""
-            if kind in ("open", "close"):
-                yield _Token(kind, match[kind], match.start(kind))
-            elif kind == "word":
-                yield from self._scan_word(match["word"], match.start("word"))
-            else:
-                start = match.start("phrase")
-                if not match["end"]:
-                    raise QueryError(self._query, start - 1, 'this " is not closed')
-                yield _Token("phrase", match["phrase"], start)
-        yield _Token("end", "", len(self._query))
-
-    def _scan_word(self, word: str, position: int) -> Iterator[_Token]:
-        if word in _OPERATORS:
-            yield _Token("operator", word, position)
-        elif word == "NOT":
-            raise QueryError(self._query, position, 'NOT is written ANDNOT here ("NOT" in quotes is the word)')
-        elif match := _PREFIX.fullmatch(word):
-            prefix, rest = match.groups()
-            if prefix.lower() not in FIELDS:
-                reason = f"there is no field {prefix}: (there are {' '.join(FIELDS)}; quotes make it a word)"
-                raise QueryError(self._query, position, reason)
-            yield _Token("field", prefix.lower(), position)
-            if rest:
-                yield _Token("word", rest, position + len(prefix) + 1)
-        else:
-            yield _Token("word", word, position)
-
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
         return self._tokens[self._at]
 
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         self._at += 1
         return self._tokens[self._at - 1]
 
-    def _error(self, token: _Token, reason: str) -> QueryError:
-        return QueryError(self._query, token.position, reason)
+    def _error(self, token: Token, reason: str) -> QueryError:
+        return QueryError(self._query, token.start if token.kind == "phrase" else token.position, reason)
 
     def _level(self, inherited: str, depth: int) -> Node:
-        operators = [self._next().text if self._peek().text == "ANDNOT" and self._peek().kind == "operator" else ""]
+        first = self._peek()
+        operators = [self._next().text if first.text == "ANDNOT" and first.kind == "operator" else ""]
         operands: list[Node] = []
         spans: list[str] = []
         while True:
-            start = self._start_of(self._peek())
+            start = self._peek().start
             operands.append(self._operand(inherited, depth))
-            spans.append(self._query[start : self._end_of(self._tokens[self._at - 1])].strip())
             token = self._peek()
             if token.kind in ("end", "close"):
                 break
+            spans.append(self._query[start : self._tokens[self._at - 1].end].strip())
             if token.kind != "operator":
-                raise self._error(token, "expected AND, OR or ANDNOT here, or quotes around a phrase")
+                raise self._error(token, self._expected(token))
             self._refuse_mixture(operators, spans, token)
             operators.append(self._next().text)
         return _join(operators, operands)
 
-    def _start_of(self, token: _Token) -> int:
-        return token.position - (token.kind == "phrase")  # the quotation mark
+    def _expected(self, token: Token) -> str:
+        if token.kind == "word" and token.text.upper() in ("AND", "OR", "ANDNOT"):
+            return f"operators are written in capitals: {token.text.upper()}"
+        return "expected AND, OR or ANDNOT here, or quotes around a phrase"
 
-    def _end_of(self, token: _Token) -> int:
-        return token.position + len(token.text) + (token.kind == "phrase")
-
-    def _refuse_mixture(self, operators: list[str], spans: list[str], token: _Token) -> None:
+    def _refuse_mixture(self, operators: list[str], spans: list[str], token: Token) -> None:
         known = {op for op in operators if op}
         if known and ("OR" in known) != (token.text == "OR"):
             so_far = _spell(operators, spans)
@@ -172,28 +107,38 @@ class _Parser:
 
     def _operand(self, inherited: str, depth: int) -> Node:
         token = self._next()
-        if token.kind == "field":
-            if inherited:
-                raise self._error(token, f"a field inside {inherited}:( )")
-            following = self._next()
-            if following.kind in ("word", "phrase"):
-                return self._term(following, token.text)
-            if following.kind == "open":
-                return self._group(following, token.text, depth)
-            raise self._error(following, f"expected a word, a phrase or ( after {token.text}:")
-        if token.kind == "open":
-            return self._group(token, inherited, depth)
-        if token.kind == "phrase":
-            return self._term(token, inherited)
-        if token.kind == "word":
-            last = token
-            while self._peek().kind == "word":
-                last = self._next()
-            text = self._query[token.position : self._end_of(last)]
-            return self._term(_Token("word", text, token.position), inherited)
+        match token.kind:
+            case "word":
+                return self._words(token, inherited)
+            case "phrase":
+                return self._term(token, inherited)
+            case "field":
+                if inherited:
+                    raise self._error(token, f"a field inside {inherited}:( )")
+                return self._fielded(token.text, depth)
+            case "open":
+                return self._group(token, inherited, depth)
         raise self._error(token, "expected a word, a phrase, a field or (")
 
-    def _group(self, opening: _Token, inherited: str, depth: int) -> Node:
+    def _fielded(self, field: str, depth: int) -> Node:
+        following = self._next()
+        if following.kind in ("word", "phrase"):
+            return self._term(following, field)
+        if following.kind == "open":
+            return self._group(following, field, depth)
+        raise self._error(following, f"expected a word, a phrase or ( after {field}:")
+
+    def _words(self, first: Token, inherited: str) -> Node:
+        last = first
+        while self._peek().kind == "word":
+            last = self._next()
+        text = self._query[first.position : last.end]
+        if not self._is_name and (small := _SMALL_OPERATOR.search(text)):
+            reason = f"{small[0]} is a word here: operators are written in capitals, phrases in quotes"
+            raise QueryError(self._query, first.position + small.start(), reason)
+        return self._term(Token("word", text, first.position), inherited)
+
+    def _group(self, opening: Token, inherited: str, depth: int) -> Node:
         if depth >= MAX_NESTING:
             raise self._error(opening, f"parentheses nest at most {MAX_NESTING} deep")
         tree = self._level(inherited, depth + 1)
@@ -201,17 +146,16 @@ class _Parser:
             raise self._error(opening, "this ( is not closed")
         return tree
 
-    def _term(self, token: _Token, field_name: str) -> Node:
+    def _term(self, token: Token, field_name: str) -> Node:
         return _phrase(token.text, field_name, self._query, token.position)
 
 
 def _phrase(text: str, field: str, query: str, position: int) -> Node:
     if field in ("cat", "id"):
         return _exact_term(text, field, query, position)
-    if wildcard := _WILDCARD.search(text):
+    if ("*" in text or "?" in text) and (wildcard := _WILDCARD.search(text)):
         raise QueryError(query, position + wildcard.start(), "* and ? are understood in cat: only")
-    spelled = _NOT_WORDS.sub(" ", fold(text)).strip()
-    words = as_words(spelled)
+    words, spelled = as_words(text), as_spelled(text)
     if not words:
         raise QueryError(query, position, "expected a letter or a digit")
     if field:
@@ -234,6 +178,8 @@ def _exact_term(text: str, field: str, query: str, position: int) -> Term:
 
 
 def _join(operators: Sequence[str], operands: Sequence[Node]) -> Node:
+    if len(operands) == 1 and not operators[0]:
+        return operands[0]
     nodes = [negate(node) if op == "ANDNOT" else node for op, node in zip(operators, operands, strict=True)]
     return combine(Or if "OR" in operators else And, nodes)
 

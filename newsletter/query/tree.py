@@ -65,20 +65,40 @@ def positive_terms(tree: Node, *, positive: bool = True) -> Iterator[Term]:
 
 def evaluate(tree: Node, answer: Callable[[Term], int], everything: int) -> int:
     """Run AND, OR and ANDNOT over bitmaps: bit n says whether candidate n answers a term."""
+    return _evaluate(tree, lambda term, _: answer(term), everything, wanted=True)
+
+
+def possible(tree: Node, answer: Callable[[Term], int], everything: int, unknown: frozenset[str]) -> int:
+    """The candidates that answer a query, or may once the fields that are unknown now are known.
+
+    Never fewer than `evaluate` will find then: a term on an unknown field (`all` is one, if any is) is taken to be
+    answered where it is wanted, and not to be where it is excluded.
+    """
+    open_fields = unknown | {"all"} if unknown else unknown
+
+    def at_best(term: Term, wanted: bool) -> int:
+        if term.field not in open_fields:
+            return answer(term)
+        return everything if wanted else 0
+
+    return _evaluate(tree, at_best, everything, wanted=True)
+
+
+def _evaluate(tree: Node, answer: Callable[[Term, bool], int], everything: int, *, wanted: bool) -> int:
     match tree:
         case Term():
-            return answer(tree)
+            return answer(tree, wanted)
         case Not(item):
-            return everything & ~evaluate(item, answer, everything)
+            return everything & ~_evaluate(item, answer, everything, wanted=not wanted)
         case And(items):
             result = everything
             for item in items:
-                result &= evaluate(item, answer, everything)
+                result &= _evaluate(item, answer, everything, wanted=wanted)
             return result
         case Or(items):
             result = 0
             for item in items:
-                result |= evaluate(item, answer, everything)
+                result |= _evaluate(item, answer, everything, wanted=wanted)
             return result
 
 

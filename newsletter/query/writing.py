@@ -1,4 +1,4 @@
-"""From tree to text: in our language, in its normal form, and as arXiv is asked."""
+"""From tree to text: in our language, and in its normal form."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from newsletter.query.tree import And, Node, Not, Or, Term, combine, negate
 
 def write(tree: Node) -> str:
     """Write a tree in our language; `parse` reads it back to an equal tree."""
-    return _write(tree, _write_term, _exclude)
+    return layout(tree, _write_term, _exclude)
 
 
 def normal_form(tree: Node) -> str:
@@ -15,12 +15,9 @@ def normal_form(tree: Node) -> str:
     return write(_sorted(tree))
 
 
-def write_search_query(tree: Node) -> str:
-    """Write a tree as arXiv's ``search_query``, before URL encoding; parenthesised wherever grouping could matter."""
-    return _write(tree, _write_arxiv_term, _exclude_for_arxiv)
+def layout(tree: Node, write_term: Callable[[Term], str], exclude: Callable[[list[str], list[str]], str]) -> str:
+    """Write a tree with parentheses wherever grouping could matter, terms and what is excluded as told."""
 
-
-def _write(tree: Node, write_term: Callable[[Term], str], exclude: Callable[[list[str], list[str]], str]) -> str:
     def inner(node: Node) -> str:
         text = outer(node)
         return text if isinstance(node, Term) else f"({text})"
@@ -44,20 +41,8 @@ def _exclude(wanted: list[str], unwanted: list[str]) -> str:
     return " ".join([" AND ".join(wanted), *(f"ANDNOT {item}" for item in unwanted)]).strip()
 
 
-def _exclude_for_arxiv(wanted: list[str], unwanted: list[str]) -> str:
-    # One ANDNOT between two operands: then nothing hangs on how arXiv groups them.
-    if unwanted and len(wanted) > 1:
-        wanted = [f"({' AND '.join(wanted)})"]
-    return _exclude(wanted, [f"({' OR '.join(unwanted)})"] if len(unwanted) > 1 else unwanted)
-
-
 def _write_term(term: Term) -> str:
     return f"{term.field}:{term.words}" if term.field in ("cat", "id") else f'{term.field}:"{term.words}"'
-
-
-def _write_arxiv_term(term: Term) -> str:
-    spelled = term.spelled or term.words
-    return f"{term.field}:{spelled}" if term.field in ("cat", "id") else f'{term.field}:"{spelled}"'
 
 
 def _sorted(tree: Node) -> Node:

@@ -1,8 +1,8 @@
 """Cards and frame, made once an edition from the templates, so that sending only joins.
 
 The templates ``digest/body.html`` and ``digest/body.txt`` are whole mails, with a ``{{ cut }}`` before each piece but
-the first: opening, section, any number of cards, also, closing. They are rendered with many cards at once, inlined as a
-page, and cut.
+the first: opening, remark, section, any number of cards, also, closing. They are rendered with many cards at once,
+inlined as a page, and cut.
 """
 
 import itertools
@@ -14,46 +14,61 @@ import jinja2
 from markupsafe import Markup
 
 from newsletter.errors import TemplateError
-from newsletter.model import Kind, Paper
+from newsletter.model import Announcement, Item, Kind, Paper
 from newsletter.rendering.digest import Brand
 from newsletter.rendering.environment import render
-from newsletter.rendering.fragments import Fragment, Slot, card_name, encode
+from newsletter.rendering.fragments import Fragment, Slot, card_name, encode, printable
 from newsletter.rendering.inlining import inline
+from newsletter.text import readable
 
 __all__ = ["FRAME", "Brand", "Fragment", "card_name", "make_cards", "make_frame"]
 
 #: The fragments of the frame, by name.
-FRAME = ("frame/subject", "frame/opening", "frame/section", "frame/also", "frame/closing")
+FRAME = ("frame/subject", "frame/opening", "frame/remark", "frame/section", "frame/also", "frame/closing")
 
+_BEFORE, _BEHIND = 3, 2  # the pieces before the cards, and behind them
 _PAGE = 500  # cards inlined at once: enough to make the frame's share small, and memory stays small
 _NOBODY = Brand("")  # a card does not show whose newsletter it is in
-_SLOTS = ("newsletter", "postal", "date", "summary", "topic", "count", "also", "email", "unsubscribe")
-#: What a revision changed: such as title, abstract.
-Changes = tuple[str, ...]
+_SLOTS = ("newsletter", "postal", "date", "summary", "remark", "topic", "count", "also", "email", "unsubscribe")
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the templates know of a paper: itself, what is announced of it, and what a revision changed."""
+    """What the templates know of a paper: itself, what is announced of it, and what a revision changed.
+
+    A new `comment` stands beside what else changed, and is not told again.
+    """
 
     paper: Paper
     kind: Kind
-    changes: Changes
+    changes: tuple[str, ...] = ()
+    brief: bool = False
+
+    @property
+    def comment(self) -> str:
+        """The comment, if it is what changed; empty if it did not, and if it is gone."""
+        return self.paper.comment if "comment" in self.changes and printable(readable(self.paper.comment)) else ""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """What changed, but for a comment that is told."""
+        return tuple(name for name in self.changes if name != "comment" or not self.comment)
 
 
-def make_cards(environment: jinja2.Environment, items: Iterable[tuple[Paper, Kind, Changes]]) -> Iterator[Fragment]:
-    """Make the card of each paper under each kind, ready for the wire.
+def make_cards(environment: jinja2.Environment, items: Iterable[Announcement | Item]) -> Iterator[Fragment]:
+    """Make the card of each paper as it is announced, ready for the wire.
 
     Raises:
         TemplateError: a template is missing or broken.
 
     """
     remaining = iter(items)
-    while batch := [Card(*item) for item in itertools.islice(remaining, _PAGE)]:
-        _, _, *html, _, _ = _pieces(environment, "digest/body.html", batch)
-        _, _, *text, _, _ = _pieces(environment, "digest/body.txt", batch)
-        for card, *parts in zip(batch, html, text, strict=True):
-            yield Fragment(card_name(card.paper, card.kind), *map(encode, parts))
+    while batch := list(itertools.islice(remaining, _PAGE)):
+        cards = [Card(item.paper, item.kind, item.changes, item.brief) for item in batch]
+        html = _pieces(environment, "digest/body.html", cards)[_BEFORE:-_BEHIND]
+        text = _pieces(environment, "digest/body.txt", cards)[_BEFORE:-_BEHIND]
+        for item, *parts in zip(batch, html, text, strict=True):
+            yield Fragment(card_name(item), *map(encode, parts))
 
 
 def make_frame(environment: jinja2.Environment, brand: Brand) -> tuple[Fragment, ...]:
@@ -78,12 +93,13 @@ def _pieces(environment: jinja2.Environment, name: str, cards: Sequence[Card], b
     cut = Markup(f"<!-- {secrets.token_hex(16)} -->")  # noqa: S704 - hexadecimal digits
     page = render(environment, name, cards=cards, cut=cut, **_slots(brand))
     # One that is not whole is refused below, whatever premailer would make of it.
-    if name.endswith(".html") and page.count(cut) == len(cards) + 3:
+    if name.endswith(".html") and page.count(cut) == len(cards) + _BEFORE + _BEHIND - 1:
         page = inline(page)
     pieces = page.replace(f"{cut}\n", cut).split(cut)
-    if len(pieces) != len(cards) + 4:
+    if len(pieces) != len(cards) + _BEFORE + _BEHIND:
         path = environment.get_template(name).filename
-        raise TemplateError(f"{path}: {{{{ cut }}}} must stand once before each piece: section, card, also, closing")
+        names = "remark, section, card, also, closing"
+        raise TemplateError(f"{path}: {{{{ cut }}}} must stand once before each piece: {names}")
     return pieces
 
 

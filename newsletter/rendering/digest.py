@@ -93,7 +93,7 @@ class Assembler:
         self._brand = {"newsletter": brand.name, "postal": brand.postal_address}
         self._subject = parse(fragments("frame/subject").text)
         self._frame: dict[tuple[str, _Part], Parts] = {}
-        for name in ("opening", "section", "also", "closing"):
+        for name in ("opening", "remark", "section", "also", "closing"):
             fragment = fragments(f"frame/{name}")
             self._frame[name, "html"], self._frame[name, "text"] = parse(fragment.html), parse(fragment.text)
 
@@ -104,6 +104,7 @@ class Assembler:
         dated from the day after `digest.after`.
         """
         sections = list(self._sections(digest.items, topics))
+        remarks = [sentence for remark in digest.remarks if (sentence := self._words.remark(remark, topics))]
         numbers = Counter(item.kind for item in digest.items)
         span = (first or _first(digest), digest.upto)
         head = self._brand | {"summary": self._words.summary(numbers, len(sections))}
@@ -111,8 +112,8 @@ class Assembler:
         subject = fill(self._subject, head | {"date": self._words.short_span(*span)}, escape=False)
         return Shared(
             one_line("".join(map(str, subject))),
-            tuple(_merged(self._pieces("text", sections, values))),
-            tuple(_merged(self._pieces("html", sections, values))),
+            tuple(_merged(self._pieces("text", remarks, sections, values))),
+            tuple(_merged(self._pieces("html", remarks, sections, values))),
         )
 
     def body(self, digest: Digest, topics: Mapping[int, str], links: Links) -> Body:
@@ -128,10 +129,14 @@ class Assembler:
 
     def _row(self, item: Item, topics: Mapping[int, str]) -> tuple[Fragment, str]:
         also = self._words.listed(topics[topic] for topic in item.topic_ids[1:])
-        return self._fragments(card_name(item.paper, item.kind)), also
+        return self._fragments(card_name(item)), also
 
-    def _pieces(self, part: _Part, sections: Iterable[_Section], values: dict[str, str]) -> Iterator[bytes | Parts]:
+    def _pieces(
+        self, part: _Part, remarks: Iterable[str], sections: Iterable[_Section], values: dict[str, str]
+    ) -> Iterator[bytes | Parts]:
         yield from self._framed("opening", part, values)
+        for remark in remarks:
+            yield from self._framed("remark", part, values | {"remark": remark})
         for section in sections:
             yield from self._framed("section", part, values | {"topic": section.topic, "count": section.count})
             for card, also in section.rows:

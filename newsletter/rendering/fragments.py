@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from newsletter.model import Kind, Paper
+from newsletter.model import Announcement, Item
 from newsletter.text import INVISIBLE
 
 _TOKEN = re.compile(r"__slot_([a-z]+)__")
@@ -23,9 +23,10 @@ class Fragment:
     text: bytes
 
 
-def card_name(paper: Paper, kind: Kind, form: str = "full") -> str:
-    """The name of a card's fragment: ``card/2502.18863v1/new/full``; `form` is how much of the paper it shows."""
-    return f"card/{paper.id}v{paper.version}/{kind}/{form}"
+def card_name(told: Announcement | Item) -> str:
+    """The name of a card's fragment: ``card/2502.18863v1/new/full``, or ``…/brief``."""
+    form = "brief" if told.brief else "full"
+    return f"card/{told.paper.id}v{told.paper.version}/{told.kind}/{form}"
 
 
 @dataclass(frozen=True, slots=True)

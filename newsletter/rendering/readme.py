@@ -5,8 +5,8 @@ Rows and sections of the README are a format others read: they stay as they are,
 
 import heapq
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cache
 from gettext import gettext as _
@@ -15,9 +15,10 @@ from pathlib import PurePosixPath
 from jinja2 import Environment
 
 from newsletter.errors import ArchiveError
-from newsletter.model import Announcement, Kind, Paper
+from newsletter.model import Announcement, Kind, Paper, Remark
 from newsletter.rendering.environment import make_environment, render
 from newsletter.rendering.fragments import printable
+from newsletter.rendering.words import words_of
 from newsletter.text import INVISIBLE, LINE_ENDS, normalise
 
 BEGIN, END = "<!-- papers:begin -->", "<!-- papers:end -->"
@@ -60,10 +61,15 @@ class EditionSection:
 
 @dataclass(frozen=True, slots=True)
 class EditionPage:
-    """What the page of one edition holds; topics that announce nothing are left out."""
+    """What the page of one edition holds; topics that announce nothing are left out.
+
+    `topics` are the operator's, by number: a remark on others is not for the archive.
+    """
 
     day: date
     sections: tuple[EditionSection, ...]
+    remarks: tuple[Remark, ...] = ()
+    topics: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def path(self) -> PurePosixPath:
@@ -101,13 +107,14 @@ def render_topic(title: str, section: Section) -> str:
 
 
 def render_edition(title: str, edition: EditionPage) -> str:
-    """The page of one edition: by topic what is new, what was revised (and what changed), what was withdrawn."""
+    """The page of one edition: what is remarked on it, and by topic what is new, revised (what changed), withdrawn."""
+    remarks = [said for remark in edition.remarks if (said := words_of("en").remark(remark, edition.topics))]
     sections = [
         {"name": section.name, "tables": _edition_tables(section.announcements)}
         for section in edition.sections
         if any(announcement.kind is not Kind.PASSED_OVER for announcement in section.announcements)
     ]
-    return _page("edition.md", title=title, day=edition.day.isoformat(), sections=sections)
+    return _page("edition.md", title=title, day=edition.day.isoformat(), remarks=remarks, sections=sections)
 
 
 def only_date_differs(old: str, new: str) -> bool:
@@ -165,9 +172,24 @@ def _edition_tables(announcements: Iterable[Announcement]) -> list[tuple[str, st
     headings = {Kind.NEW: _("New"), Kind.REVISED: _("Revised"), Kind.WITHDRAWN: _("Withdrawn")}
     for kind, heading in headings.items():
         chosen = [announcement for announcement in announcements if announcement.kind is kind]
+        full = [announcement for announcement in chosen if not announcement.brief]
+        table = _edition_table(full, with_changes=kind is Kind.REVISED) if full else ""
+        lines = "\n".join(_line(announcement) for announcement in chosen if announcement.brief)
         if chosen:
-            tables.append((heading, _edition_table(chosen, with_changes=kind is Kind.REVISED)))
+            tables.append((heading, "\n\n".join(filter(None, (table, lines)))))
     return tables
+
+
+def _line(announcement: Announcement) -> str:
+    """A paper that was told before, and what changed in it."""
+    paper, changes = announcement.paper, announcement.changes
+    told = [paper.updated.astimezone(UTC).date().isoformat(), _("version {number}").format(number=paper.version)]
+    comment = cell(paper.comment) if "comment" in changes else ""
+    if changed := [name for name in changes if name != "comment" or not comment]:
+        told.append(_("changed: {names}").format(names=cell(", ".join(changed))))
+    if comment:
+        told.append(_("comment: {comment}").format(comment=comment))
+    return f"- [{cell(paper.title)}]({paper.link}) · {' · '.join(told)}"
 
 
 def _edition_table(announcements: Iterable[Announcement], *, with_changes: bool) -> str:

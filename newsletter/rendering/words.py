@@ -5,7 +5,7 @@ from datetime import date
 from functools import cache
 from gettext import NullTranslations
 
-from newsletter.model import Kind
+from newsletter.model import Kind, Remark, RemarkKind
 
 
 def _(text: str) -> str:
@@ -23,6 +23,17 @@ _SHORT_MONTHS = (
     _("Jul"), _("Aug"), _("Sep"), _("Oct"), _("Nov"), _("Dec"),
 )  # fmt: skip
 _KINDS = {Kind.NEW: _("{} new"), Kind.REVISED: _("{} revised"), Kind.WITHDRAWN: _("{} withdrawn")}
+# A sentence for one date, and one for a span.
+_OUTAGE = (
+    _("arXiv did not answer on {since}; what was announced then is in here."),
+    _("arXiv did not answer from {since} to {until}; what was announced then is in here."),
+)
+_REMARKS = {
+    RemarkKind.LATE: _("What was announced since {since} is in here too: it could not be had before."),
+    RemarkKind.PARTIAL: _("arXiv could not be asked in full for {topics}; what is missing follows in a later edition."),
+    RemarkKind.STALE: _("arXiv had not brought all of its categories up to date; what is missing follows later."),
+    RemarkKind.FEED_ONLY: _("Details such as comments are missing, as arXiv's search refused; they follow later."),
+}
 
 
 class Words:
@@ -78,6 +89,15 @@ class Words:
         more = len(names) - most
         words = self.translations.ngettext("{names} and {n} more", "{names} and {n} more", more)
         return words.format(names=", ".join(names[:most]), n=more)
+
+    def remark(self, remark: Remark, topics: Mapping[int, str]) -> str:
+        """What is to be said of an edition, in a sentence; empty if it is about other topics than these."""
+        named = [topics[topic] for topic in remark.topics if topic in topics]
+        if remark.kind is RemarkKind.PARTIAL and not named:
+            return ""
+        sentence = _OUTAGE[remark.since != remark.until] if remark.kind is RemarkKind.OUTAGE else _REMARKS[remark.kind]
+        since, until = (self.dated(day) if day else "" for day in (remark.since, remark.until))
+        return self._say(sentence).format(since=since, until=until, topics=self.listed(named))
 
     def listed(self, names: Iterable[str]) -> str:
         """Some names in a row."""

@@ -1,27 +1,65 @@
 """Where papers come from. A source proposes; what is new is decided elsewhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from newsletter.model import Harvest, Paper
 
+Progress = Callable[[int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Want:
     """What is asked for one topic.
 
-    `search_query` is in arXiv's form. `news` tells how many papers of a page we would keep and do not hold; while there
-    are some, there is reason to turn the page. A topic that was never settled (`begun` false) has no "known" to page
-    down to: `enough` papers, and the days since `Source.fetch`'s `since`, will do.
+    `search_query` is in arXiv's form. A topic that was never settled (`begun` false) has no "known" to page down to:
+    `enough` papers, and the days since the window's `overlap`, will do. `expected` are identifiers of papers that we
+    know to answer, submitted within the overlap: an answer without any of them is not an answer to this query.
     """
 
     topic_id: int
     search_query: str
-    news: Callable[[Sequence[Paper]], int]
     begun: bool = True
     enough: int = 0
+    expected: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a fetch has to cover: versions submitted since `overlap`, and whatever was announced since `announced`.
+
+    The two differ because a version is announced days after it is submitted: the query API lists by submission, feeds
+    and OAI-PMH by announcement.
+    """
+
+    now: datetime
+    overlap: datetime
+    announced: datetime
+    deep: bool = False  # the overlap is that of the weekly pass
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """What became of some papers: each is one of these."""
+
+    outside: int = 0
+    dropped: int = 0
+    known: int = 0
+    news: int = 0
+
+
+class Sieve(Protocol):
+    """Takes papers in as they come, so that a source need not hold them."""
+
+    def take(self, papers: Sequence[Paper], topic_ids: Collection[int] = ()) -> Sifted:
+        """Keep what matches; `topic_ids` are those whose queries brought it, none for everybody's."""
+        ...
+
+    def candidates(self, papers: Sequence[Paper]) -> list[Paper]:
+        """Those of some provisional papers that may match once their details are known, and are not held in full."""
+        ...
 
 
 class Source(Protocol):
@@ -29,10 +67,11 @@ class Source(Protocol):
 
     name: str
 
-    def fetch(self, wants: Sequence[Want], since: datetime, progress: Callable[[int], None] = ...) -> Harvest:
-        """Ask for every want, covering at least the versions submitted after `since`.
+    def fetch(
+        self, wants: Sequence[Want], window: Window, sieve: Sieve, progress: Progress = lambda _done: None
+    ) -> Harvest:
+        """Ask for every want. One that fails is named in the harvest; it does not stop the others.
 
-        A want that fails is named in the harvest's accounts; it does not stop the others. `progress` is called
-        with the number of wants done, after each page.
+        `progress` is called with the number of wants done, after each page.
         """
         ...

@@ -1,148 +1,184 @@
-"""arXiv's query API: one query a topic, page after page (API User's Manual, §3)."""
+"""arXiv's query API as a source (API User's Manual, §3).
+
+Queries of topics that have begun are asked several in one request, joined with OR. An answer without any of the papers
+that are known to answer a topic is not believed: that topic is asked alone.
+"""
 
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from functools import partial
-
-import requests
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from newsletter.errors import SourceError
-from newsletter.model import Harvest, Paper, TopicAccount
-from newsletter.sources import Want
-from newsletter.sources.atom import Answer, parse_answer
-from newsletter.sources.gate import Gate, GateError
+from newsletter.model import Account, Harvest, Paper, Sight
+from newsletter.sources import Progress, Sieve, Want, Window
+from newsletter.sources.client import Client
+from newsletter.sources.paging import (
+    BEGINNING,
+    MAX_DEPTH,
+    Range,
+    Reading,
+    halves,
+    read_page,
+    search,
+    submitted_in,
+)
+from newsletter.sources.tally import Books, Tally, signature
 
 log = logging.getLogger(__name__)
 
-TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two bytes
-MAX_BYTES = 32 * 2**20  # of one answer; 2,000 entries are about 5 MB
-MAX_DEPTH = 10_000  # entries; beyond, the service answers 500
-ATTEMPTS = 3
+MAX_UNORDERED = 2_000  # entries that are read on when the order is not the one asked for
+MAX_JOINED = 1_500  # characters of queries joined into one; request lines have an end
+_OR = " OR "
+_FUTURE = timedelta(days=1)  # a range that ends today has come back empty
+_LOOK = timedelta(days=8)  # no stretch without an announcement is longer
+_PROBE = 10  # entries that show how far the index has come
 
 
 class ApiSource:
-    """The query API as a source. `sleep` waits between attempts; the gate keeps the interval."""
+    """The query API as a source, and as a history to be read from a date on."""
 
     name = "api"
 
-    def __init__(self, url: str, gate: Gate, user_agent: str, page_size: int, sleep: Callable[[float], None]) -> None:
-        self._url, self._gate, self._page_size, self._sleep = url, gate, page_size, sleep
-        self._asked = 0
-        self._session = requests.Session()
-        # Without Accept the service may answer 406, with a library's User-Agent 403.
-        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/atom+xml"})
-        self._session.max_redirects = 5
+    def __init__(
+        self, client: Client, url: str, page_size: int, categories: Sequence[str] = (), depth: int = MAX_DEPTH
+    ) -> None:
+        self._client, self._url, self._page_size, self._depth = client, url, page_size, depth
+        self._categories = categories
 
     def fetch(
-        self, wants: Sequence[Want], since: datetime, progress: Callable[[int], None] = lambda _done: None
+        self, wants: Sequence[Want], window: Window, sieve: Sieve, progress: Progress = lambda _done: None
     ) -> Harvest:
-        """Ask for every want; see `Source.fetch`."""
-        papers: dict[tuple[str, int], Paper] = {}
-        listed, accounts = {}, {}
-        for done, want in enumerate(wants):
-            found, account = self._fetch_one(want, since, partial(progress, done))
-            papers.update((paper.key, paper) for paper in found)
-            listed[want.topic_id] = tuple(paper.key for paper in found)
-            accounts[want.topic_id] = account
-            progress(done + 1)
-        return Harvest(tuple(papers.values()), listed, accounts)
+        """Ask for every want; see `Source.fetch`. Where nothing is new, a look at the index shows how far it is."""
+        self._client.begin()
+        books = Books(self.name, self._client)
+        asking = _Asking(self._reading, books, window, sieve, progress)
+        for group in _groups(wants):
+            asking.ask(group)
+        nothing = not asking.failures and not any(account.news for account in books.accounts)
+        sights = self._look(window.now) if nothing and wants else ()
+        return Harvest(tuple(books.accounts), sights, failures=asking.failures)
 
-    def _fetch_one(
-        self, want: Want, since: datetime, page_read: Callable[[], None]
-    ) -> tuple[list[Paper], TopicAccount]:
-        found: dict[tuple[str, int], Paper] = {}
-        start = total = 0
-        asked = self._asked
-        error = ""
-        while True:
-            try:
-                answer = self._page(want.search_query, start, known_total=total)
-            except SourceError as failure:
-                error = str(failure)
-                break
-            start, total = start + answer.entries, answer.total
-            page_read()
-            found.update((paper.key, paper) for paper in answer.papers)
-            if start >= min(total, MAX_DEPTH) or self._reached_the_known(want, answer, since, len(found)):
-                break
-        return list(found.values()), TopicAccount(
-            matched=total, received=start, requests=self._asked - asked, error=error
-        )
+    def history(
+        self, search_query: str, first: datetime, last: datetime, page: Callable[[Sequence[Paper]], None]
+    ) -> Account:
+        """Hand out everything whose version 1 was submitted from `first` to `last`, a page at a time, oldest first.
 
-    def _reached_the_known(self, want: Want, answer: Answer, since: datetime, received: int) -> bool:
-        covered = bool(answer.papers) and min(paper.updated for paper in answer.papers) < since
-        if not want.begun:
-            return covered and received >= want.enough
-        return covered and want.news(answer.papers) == 0
-
-    def _page(self, search_query: str, start: int, known_total: int) -> Answer:
-        """One page, asked again a few times: first pages have been empty for minutes, and answers cut short."""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._sleep(self._gate.interval * 2**attempt)
-            try:
-                answer = parse_answer(self._get(search_query, start))
-                if not answer.entries and max(answer.total, known_total) > start:
-                    raise SourceError(f"an empty page at {start}, though {answer.total} match")
-            except GateError:
-                raise
-            except SourceError as error:
-                # What arXiv says of a query may repeat it, and it may be a reader's own.
-                reason = str(error).partition(": arXiv says")[0]
-                log.warning("asking again: start=%d attempt=%d reason=%s", start, attempt + 1, reason)
-                failure = error
-            else:
-                for reason in answer.unreadable:
-                    log.warning("left out an entry: %s", reason)
-                return answer
-        raise failure
-
-    def _get(self, search_query: str, start: int) -> bytes:
-        parameters: dict[str, str | int] = {
-            "search_query": search_query,
-            "start": start,
-            "max_results": min(self._page_size, MAX_DEPTH - start),
-            "sortBy": "lastUpdatedDate",
-            "sortOrder": "descending",
-        }
-        self._asked += 1
+        Where more match than the service lists, the range is halved. What failed stands in the account's `error`.
+        """
+        self._client.begin()
+        reading, error = self._reading(newest_first=False), ""
         try:
-            with (
-                self._gate.turn(),
-                self._session.get(self._url, params=parameters, timeout=TIMEOUTS, stream=True) as response,
-            ):
-                body = _read(response)
-        except requests.RequestException as error:
-            raise SourceError(f"{_explain(error)}: {self._url}") from error
-        if response.status_code != requests.codes.ok:
-            raise _refusal(response.status_code, body)
-        return body
+            for papers in reading.whole(search_query, (first, last)):
+                page(papers)
+        except SourceError as failure:
+            error = str(failure)
+        return reading.tally.account(error)
+
+    def number_submitted(self, first: datetime, last: datetime) -> int | None:
+        """How many papers of our categories were submitted in a range; None if arXiv does not tell."""
+        query = submitted_in((first, last))
+        if self._categories:
+            query = f"({_any_of(self._categories)}) AND {query}"
+        try:
+            return self._client.get(self._url, search(query, 0, 1), read_page).total
+        except SourceError as error:
+            log.info("not counted reason=%s", error)
+            return None
+
+    def _reading(self, topic_ids: tuple[int, ...] = (), *, newest_first: bool = True) -> Reading:
+        # What came for one topic is read again for another.
+        tally = Tally(self.name, "", self._client, set(), topic_ids)
+        return Reading(self._client, self._url, self._page_size, tally, newest_first=newest_first, depth=self._depth)
+
+    def _look(self, now: datetime) -> tuple[Sight, ...]:
+        """The newest papers, whatever they are about: a small category may have none for days. Nothing if that is
+        not answered."""
+        query = submitted_in((now - _LOOK, now + _FUTURE))
+        try:
+            answer = self._client.get(self._url, search(query, 0, _PROBE), read_page)
+        except SourceError as error:
+            log.info("no look at the index reason=%s", error)
+            return ()
+        newest = max((paper.updated for paper in answer.papers), default=None)
+        return (Sight("", answer.entries, signature(answer.papers), newest),)
 
 
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(2**16):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise SourceError(f"the answer is longer than {MAX_BYTES} bytes")
-    return bytes(body)
+@dataclass
+class _Asking:
+    """One fetch: what was asked so far, and what came of it."""
+
+    begin: Callable[[tuple[int, ...]], Reading]
+    books: Books
+    window: Window
+    sieve: Sieve
+    progress: Progress
+    failures: dict[int, str] = field(default_factory=dict)
+    _done: int = 0
+
+    def ask(self, group: Sequence[Want]) -> None:
+        """Ask for some wants in one; for those that it did not answer alone."""
+        missed = self._question(group)
+        if missed and len(group) > 1 and not self.books.given_up:
+            log.info("a joined query is asked again in parts topics=%d", len(missed))
+            self._done += len(group) - len(missed)
+            for want in missed:
+                self.ask([want])
+            return
+        self.failures |= {want.topic_id: self.books.accounts[-1].error for want in missed}
+        self._done += len(group)
+        self.progress(self._done)
+
+    def _question(self, group: Sequence[Want]) -> list[Want]:
+        """Ask once; returns the wants that are not answered."""
+        reading = self.begin(tuple(want.topic_id for want in group))
+        try:
+            if self.books.given_up:
+                raise SourceError(self.books.accounts[-1].error)
+            self._read(reading, group)
+        except SourceError as error:
+            self.books.fail(reading.tally, error)
+            return list(group)
+        self.books.close(reading.tally)
+        found = reading.identifiers
+        return [want for want in group if len(group) > 1 and want.expected and want.expected.isdisjoint(found)]
+
+    def _read(self, reading: Reading, group: Sequence[Want], submitted: Range | None = None) -> None:
+        """Read until all is known and the overlap is covered; by dates where there is more than can be paged."""
+        begun, enough = group[0].begun, max(want.enough for want in group)
+        known = 0 if submitted else max(len(want.expected) for want in group)
+        for papers, oldest in reading.pages(_joined(group), submitted, known=known):
+            sifted = reading.tally.sift(papers, self.sieve)
+            self.progress(self._done)
+            covered = reading.ordered and oldest is not None and oldest < self.window.overlap
+            if covered and (not sifted.news if begun else reading.tally.kept >= enough):
+                return
+            if not reading.ordered and not reading.ended and reading.tally.received >= MAX_UNORDERED:
+                raise SourceError("the answers are not in the order asked for")
+        if not reading.ended:
+            recent = (self.window.overlap, self.window.now + _FUTURE)
+            for part in halves(submitted) if submitted else ((BEGINNING, self.window.overlap), recent):
+                self._read(reading, group, part)
 
 
-def _refusal(status: int, body: bytes) -> SourceError:
-    """What a status other than 200 means; a refused query comes as an error entry, whose text is better than ours."""
-    try:
-        parse_answer(body)
-    except SourceError as error:
-        if str(error).startswith("arXiv says"):
-            return SourceError(f"HTTP {status}: {error}")
-    first_line = body[:80].decode("utf-8", "replace").strip().partition("\n")[0]
-    return SourceError(f"HTTP {status}: {first_line}")
+def _joined(group: Sequence[Want]) -> str:
+    return _OR.join(f"({want.search_query})" for want in group) if len(group) > 1 else group[0].search_query
 
 
-def _explain(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return type(error).__name__  # its text may hold the query, which may be a reader's own
+def _any_of(categories: Sequence[str]) -> str:
+    return _OR.join(f"cat:{category}" for category in categories)
+
+
+def _groups(wants: Sequence[Want]) -> Iterator[list[Want]]:
+    """What is asked in one request: topics that have begun, as many as fit; others alone, since they read further."""
+    group: list[Want] = []
+    for want in wants:
+        if not want.begun:
+            yield [want]
+        elif group and len(_joined([*group, want])) > MAX_JOINED:
+            yield group
+            group = [want]
+        else:
+            group.append(want)
+    if group:
+        yield group

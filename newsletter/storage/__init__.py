@@ -7,6 +7,7 @@ from pathlib import Path
 
 from newsletter.errors import StorageError
 from newsletter.storage.attempts import Attempts
+from newsletter.storage.backfills import Backfills
 from newsletter.storage.database import BUSY_TIMEOUT, Database
 from newsletter.storage.deliveries import Deliveries
 from newsletter.storage.editions import Editions
@@ -16,8 +17,10 @@ from newsletter.storage.instance import Instance
 from newsletter.storage.jobs import Jobs
 from newsletter.storage.papers import Papers
 from newsletter.storage.readers import Readers
+from newsletter.storage.selections import Selections
 from newsletter.storage.subscribers import Subscribers
 from newsletter.storage.topics import Topics
+from newsletter.storage.warnings import Warnings
 
 
 class Storage:
@@ -38,12 +41,15 @@ class Storage:
         self.topics = Topics(self.database)
         self.harvests = Harvests(self.database)
         self.editions = Editions(self.database)
+        self.selections = Selections(self.database)
         self.fragments = Fragments(self.database)
         self.subscribers = Subscribers(self.database)
         self.readers = Readers(self.database)
         self.deliveries = Deliveries(self.database, self.instance)
         self.attempts = Attempts(self.database)
         self.jobs = Jobs(self.database)
+        self.backfills = Backfills(self.database)
+        self.warnings = Warnings(self.database)
         if not looking:
             with suppress(StorageError):  # who only reads need not hear of it; `check` tries again, and tells
                 self.instance.begin()

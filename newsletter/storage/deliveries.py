@@ -8,18 +8,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from newsletter.addresses import same_address
 from newsletter.model import Delivery, DeliveryStatus
 from newsletter.storage.database import Database, Row, from_date, to_date, to_moment, to_text
 from newsletter.storage.instance import Instance
 from newsletter.storage.readers import Reader, to_ids, to_reader
+from newsletter.storage.singles import Single, to_single
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery taken up for sending, with its reader as they were when it was queued."""
+    """A delivery taken up for sending: a digest with its reader as they were when it was queued, or a single."""
 
     delivery: Delivery
-    reader: Reader
+    made_from: Reader | Single
     unknowns: int
 
 
@@ -87,7 +89,7 @@ class Deliveries:
     def forget(self, subscriber_id: int, now: datetime) -> None:
         """Take out of the ledger what is one reader's own, before they are removed; inside a write transaction."""
         self.drop(subscriber_id, "", now)
-        self._db.execute("UPDATE deliveries SET reply = '' WHERE subscriber_id = ?", (subscriber_id,))
+        self._db.execute("UPDATE deliveries SET reply = '', payload = NULL WHERE subscriber_id = ?", (subscriber_id,))
 
     def queue(self, digests: Iterable[Queued], upto: date, now: datetime) -> int:
         """Queue digests of the editions after each reader's `covered`; inside a write transaction."""
@@ -112,6 +114,27 @@ class Deliveries:
             rows,
         )
         return len(rows)
+
+    def queue_single(
+        self,
+        single: Single,
+        message_id: str,
+        *,
+        day: date,
+        expires: datetime,
+        now: datetime,
+        subscriber_id: int | None = None,
+    ) -> None:
+        """Queue a mail that is no digest, dated `day`; inside a write transaction.
+
+        With a subscriber it is dropped like their digests once they want no mail; without one it goes to `single.to`.
+        """
+        self._db.execute(
+            "INSERT INTO deliveries"
+            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due, payload)"
+            " VALUES (?1, 'single', 'queued', ?2, '', '', ?3, ?4, ?5, ?4, ?6)",
+            (subscriber_id, message_id, day.isoformat(), to_text(now), to_text(expires), single.payload),
+        )
 
     def chosen_on(self, subscriber_id: int, day: date) -> frozenset[int] | None:
         """The topics under which a digest of theirs took up the edition of a date (empty: all of the operator's);
@@ -172,13 +195,23 @@ class Deliveries:
         return claims, ended
 
     def _end_unwanted(self, row: Row, now: datetime) -> DeliveryStatus | None:
-        if row["subscriber_status"] not in ("confirmed", "pending") or row["suppressed"]:
+        if row["email"] is None:  # a reader who was removed
+            return self._end(row["id"], DeliveryStatus.SUPPRESSED, "", now)
+        unwanted = row["subscriber_id"] is not None and row["subscriber_status"] not in ("confirmed", "pending")
+        if unwanted or (row["suppressed"] if row["sent_to"] is None else self._is_suppressed(row["sent_to"])):
             return self._end(row["id"], DeliveryStatus.SUPPRESSED, "unsubscribed, paused or suppressed", now)
-        if row["kind"] == "digest" and row["expires"] <= to_text(now) and row["upto"] == row["covered"]:
+        if row["expires"] > to_text(now):
+            return None
+        if row["kind"] == "single":
+            return self._end(row["id"], DeliveryStatus.EXPIRED, f"too old: {row['reply']}", now)
+        if row["upto"] == row["covered"]:
             # Their next digest begins where this one did. One that already has a later digest behind it is still tried.
             self._db.execute("UPDATE subscribers SET covered = ? WHERE id = ?", (row["after"], row["subscriber_id"]))
             return self._end(row["id"], DeliveryStatus.EXPIRED, f"too old: {row['reply']}", now)
         return None
+
+    def _is_suppressed(self, email: str) -> bool:
+        return self._db.row("SELECT 1 FROM suppressions WHERE folded = ?", (same_address(email),)) is not None
 
     def _end(self, delivery_id: int, status: DeliveryStatus, reply: str, now: datetime) -> DeliveryStatus:
         self._db.execute(
@@ -192,8 +225,8 @@ class Deliveries:
         ended = (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED, DeliveryStatus.SUPPRESSED)
         self._db.executemany(
             # A reader who was removed meanwhile gets no second attempt.
-            "UPDATE deliveries SET status = CASE WHEN subscriber_id IS NULL AND ?1 IN ('queued', 'deferred')"
-            " THEN 'suppressed' ELSE ?1 END, due = ?2, reply = iif(subscriber_id IS NULL, '', ?3),"
+            f"UPDATE deliveries SET status = CASE WHEN {_IS_FORGOTTEN} AND ?1 IN ('queued', 'deferred')"
+            f" THEN 'suppressed' ELSE ?1 END, due = ?2, reply = iif({_IS_FORGOTTEN}, '', ?3),"
             " unknowns = unknowns + ?4, ended = ?5 WHERE id = ?6",
             (
                 (
@@ -218,7 +251,7 @@ class Deliveries:
         if row is None:
             return None
         # By the index of what was tried: it begins where they were queued, and the first that was sent ends the search.
-        of_it = "FROM deliveries WHERE tried >= ?1 AND queued = ?1"
+        of_it = "FROM deliveries WHERE tried >= ?1 AND queued = ?1 AND kind = 'digest'"
         sent = self._db.row(f"SELECT 1 {of_it} AND status = 'sent' LIMIT 1", (row["queued"],))
         reply = self._db.value(f"SELECT reply {of_it} ORDER BY tried DESC LIMIT 1", (row["queued"],))
         return Batch(
@@ -274,7 +307,11 @@ class Deliveries:
         return [row[0] for row in rows]
 
 
-_LISTING = "SELECT d.*, s.email FROM deliveries AS d LEFT JOIN subscribers AS s ON s.id = d.subscriber_id"
+# A single may go to an address of its own, whether it has a subscriber or none.
+_SENT_TO = "json_extract(d.payload, '$.to')"
+_IS_FORGOTTEN = "(subscriber_id IS NULL AND json_extract(payload, '$.to') IS NULL)"
+_COLUMNS = f"d.*, coalesce({_SENT_TO}, s.email) AS email"
+_LISTING = f"SELECT {_COLUMNS} FROM deliveries AS d LEFT JOIN subscribers AS s ON s.id = d.subscriber_id"
 # The index holds just what waits, in order: without it each claim would sort the whole queue.
 _WAITING = "deliveries AS d INDEXED BY deliveries_due"
 _IS_WAITING = "d.status IN ('queued', 'deferred')"
@@ -283,15 +320,17 @@ _IS_MISDATED = (
     " AND (d.status = 'queued' OR d.due > :deferred)"
 )
 _CLAIM = f"""
-SELECT d.*, s.id AS reader_id, s.email, s.status AS subscriber_status, s.covered, s.frequency,
+SELECT {_COLUMNS}, {_SENT_TO} AS sent_to,
+    s.id AS reader_id, s.status AS subscriber_status, s.covered, s.frequency,
     EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed
-FROM {_WAITING} JOIN subscribers AS s ON s.id = d.subscriber_id
+FROM {_WAITING} LEFT JOIN subscribers AS s ON s.id = d.subscriber_id
 WHERE {_IS_WAITING} AND d.kind = ? AND d.due <= ? ORDER BY d.due, d.id LIMIT ?
 """
 
 
 def _to_claim(row: Row) -> Claim:
-    return Claim(_to_delivery(row), to_reader(row, row["after"]), row["unknowns"])
+    made_from = to_single(row["payload"]) if row["kind"] == "single" else to_reader(row, row["after"])
+    return Claim(_to_delivery(row), made_from, row["unknowns"])
 
 
 def _to_delivery(row: Row) -> Delivery:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from newsletter.model import Announcement, Kind, Paper
+from newsletter.model import Announcement, Kind, Paper, Remark, RemarkKind
 from newsletter.storage.database import Database, Row, from_date, to_date, to_text
 from newsletter.storage.papers import COLUMNS, to_paper
 
@@ -14,11 +14,12 @@ UNLISTED = 1 << 30  # the place of a paper that matches a topic here, but that t
 
 @dataclass(frozen=True, slots=True)
 class EditionRecord:
-    """An edition with how much it announces: papers by kind, and under how many topics."""
+    """An edition with how much it announces: papers by kind, under how many topics, and what was remarked."""
 
     date: date
     counts: Mapping[Kind, int]
     topics: int
+    remarks: tuple[Remark, ...] = ()
 
 
 class Editions:
@@ -35,9 +36,12 @@ class Editions:
         """Whether this date has an edition."""
         return self._db.row("SELECT 1 FROM editions WHERE date = ?", (day.isoformat(),)) is not None
 
-    def add(self, day: date, now: datetime) -> None:
+    def add(self, day: date, now: datetime, remarks: Iterable[Remark] = ()) -> None:
         """Make an edition; inside a write transaction, with its announcements."""
-        self._db.execute("INSERT INTO editions (date, made) VALUES (?, ?)", (day.isoformat(), to_text(now)))
+        self._db.execute(
+            "INSERT INTO editions (date, made, remarks) VALUES (?, ?, ?)",
+            (day.isoformat(), to_text(now), json.dumps([_from_remark(remark) for remark in remarks])),
+        )
 
     def settle(self, announcements: Iterable[Announcement], places: Mapping[tuple[int, tuple[str, int]], int]) -> None:
         """Record announcements, passed over ones too; inside a write transaction. One that is there already stays.
@@ -45,13 +49,14 @@ class Editions:
         `places` orders papers of one moment as the source listed them, old ones too.
         """
         self._db.executemany(
-            "INSERT INTO announcements (topic_id, paper_key, kind, changes, edition, place)"
-            " SELECT ?, key, ?, ?, ?, ? FROM papers WHERE id = ? AND version = ? ON CONFLICT DO NOTHING",
+            "INSERT INTO announcements (topic_id, paper_key, kind, changes, brief, edition, place)"
+            " SELECT ?, key, ?, ?, ?, ?, ? FROM papers WHERE id = ? AND version = ? ON CONFLICT DO NOTHING",
             (
                 (
                     a.topic_id,
                     a.kind,
                     " ".join(a.changes),
+                    int(a.brief),
                     from_date(a.edition) or None,
                     places.get((a.topic_id, a.paper.key), UNLISTED),
                     *a.paper.key,
@@ -77,11 +82,23 @@ class Editions:
             held.setdefault((row["topic_id"], row["id"]), {})[row["version"]] = Kind(row["kind"])
         return held
 
+    def settled_since(self, moment: datetime) -> dict[int, frozenset[str]]:
+        """By topic the identifiers of what was settled under it, of versions submitted since a moment."""
+        rows = self._db.execute(
+            "SELECT a.topic_id, p.id FROM papers AS p JOIN announcements AS a ON a.paper_key = p.key"
+            " WHERE p.updated >= ?",
+            (to_text(moment),),
+        )
+        settled: dict[int, set[str]] = {}
+        for row in rows:
+            settled.setdefault(row["topic_id"], set()).add(row["id"])
+        return {topic_id: frozenset(ids) for topic_id, ids in settled.items()}
+
     def announced(self, after: date | None, upto: date) -> Iterator[Announcement]:
         """What the editions after `after`, up to `upto`, announce: oldest edition first, newest paper first."""
         window = (from_date(after), upto.isoformat())
         rows = self._db.rows(
-            "SELECT a.topic_id, a.paper_key, a.kind, a.changes, a.edition FROM announcements AS a"
+            "SELECT a.topic_id, a.paper_key, a.kind, a.changes, a.brief, a.edition FROM announcements AS a"
             " JOIN papers AS p ON p.key = a.paper_key WHERE a.edition > ? AND a.edition <= ?"
             " ORDER BY a.edition, p.updated DESC, a.place, p.id DESC",
             window,
@@ -120,7 +137,7 @@ class Editions:
     def records(self, limit: int) -> Iterator[EditionRecord]:
         """The newest editions, newest first."""
         rows = self._db.execute(
-            "SELECT date, (SELECT count(DISTINCT topic_id) FROM announcements WHERE edition = date) AS topics,"
+            "SELECT date, remarks, (SELECT count(DISTINCT topic_id) FROM announcements WHERE edition = date) AS topics,"
             " (SELECT json_group_object(kind, number) FROM (SELECT kind, count(DISTINCT paper_key) AS number"
             " FROM announcements WHERE edition = date GROUP BY kind)) AS counts"
             " FROM editions ORDER BY date DESC LIMIT ?",
@@ -128,7 +145,15 @@ class Editions:
         )
         for row in rows:
             counts = {Kind(kind): number for kind, number in json.loads(row["counts"]).items()}
-            yield EditionRecord(date.fromisoformat(row["date"]), counts, row["topics"])
+            yield EditionRecord(date.fromisoformat(row["date"]), counts, row["topics"], _to_remarks(row["remarks"]))
+
+    def remarks(self, after: date | None, upto: date) -> dict[date, tuple[Remark, ...]]:
+        """What was remarked on the editions after `after`, up to `upto`, oldest first; those without are left out."""
+        rows = self._db.rows(
+            "SELECT date, remarks FROM editions WHERE date > ? AND date <= ? AND remarks <> '[]' ORDER BY date",
+            (from_date(after), upto.isoformat()),
+        )
+        return {date.fromisoformat(row["date"]): _to_remarks(row["remarks"]) for row in rows}
 
     def dates(self) -> list[date]:
         """All editions' dates, oldest first."""
@@ -142,4 +167,21 @@ def _to_announcement(row: Row, paper: Paper) -> Announcement:
         kind=Kind(row["kind"]),
         changes=tuple(row["changes"].split()),
         edition=date.fromisoformat(row["edition"]),
+        brief=bool(row["brief"]),
+    )
+
+
+def _from_remark(remark: Remark) -> dict[str, object]:
+    return {
+        "kind": remark.kind,
+        "since": from_date(remark.since),
+        "until": from_date(remark.until),
+        "topics": remark.topics,
+    }
+
+
+def _to_remarks(text: str) -> tuple[Remark, ...]:
+    return tuple(
+        Remark(RemarkKind(told["kind"]), to_date(told["since"]), to_date(told["until"]), tuple(told["topics"]))
+        for told in json.loads(text)
     )

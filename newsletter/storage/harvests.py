@@ -1,10 +1,11 @@
 """What each fetch brought, and what selection has still to decide on."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.model import Harvest, HarvestState, Paper
+from newsletter.model import Account, HarvestState, Paper, Sight
 from newsletter.storage.database import Database, Row, to_moment, to_text
 from newsletter.storage.papers import COLUMNS, to_paper
 
@@ -27,6 +28,19 @@ class HarvestRecord:
     outside: int
     dropped: int
     settled: bool = False  # selection has decided on it
+    started: datetime | None = None  # once it is stored
+    overlap: datetime | None = None  # versions submitted since were asked for
+    due: bool = False  # a batch should have come, and arXiv still showed the one before
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was missing afterwards."""
+        return self.state in _COMPLETE and not self.due
+
+
+#: Versions by topic id, in the order of the source's answer.
+Listed = Mapping[int, Collection[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +63,21 @@ class Harvests:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, record: HarvestRecord, started: datetime, harvest: Harvest) -> int:
-        """Record a fetch and propose its papers, which must be stored already; inside a write transaction."""
+    def add(
+        self,
+        record: HarvestRecord,
+        started: datetime,
+        listed: Listed,
+        asked: Mapping[int, str],
+        accounts: Sequence[Account] = (),
+    ) -> int:
+        """Record a fetch and propose what it listed, which must be stored already; inside a write transaction.
+
+        `asked` are the topics that were asked for, with the reason if not all of it came.
+        """
         cursor = self._db.execute(
-            "INSERT INTO harvests"
-            " (date, started, ended, source, state, reason, requests, matched, received, outside, dropped)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO harvests (date, started, ended, source, state, reason, requests, matched, received, outside,"
+            " dropped, overlap, due, remarks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 record.date.isoformat(),
                 to_text(started),
@@ -67,6 +90,9 @@ class Harvests:
                 record.received,
                 record.outside,
                 record.dropped,
+                to_text(record.overlap) if record.overlap else "",
+                int(record.due),
+                json.dumps(record.remarks),
             ),
         )
         harvest_id = cursor.lastrowid or 0
@@ -75,15 +101,49 @@ class Harvests:
             " SELECT ?, ?, ?, key FROM papers WHERE id = ? AND version = ?",
             (
                 (harvest_id, topic_id, place, *key)
-                for topic_id, keys in harvest.listed.items()
+                for topic_id, keys in listed.items()
                 for place, key in enumerate(keys)
             ),
         )
         self._db.executemany(
             "INSERT INTO asked (harvest_id, topic_id, error) VALUES (?, ?, ?)",
-            ((harvest_id, topic_id, account.error) for topic_id, account in harvest.accounts.items()),
+            ((harvest_id, topic_id, error) for topic_id, error in asked.items()),
+        )
+        self._db.executemany(
+            f"INSERT INTO accounts (harvest_id, number, {', '.join(_ACCOUNT)}, topics)"
+            f" VALUES ({', '.join('?' * (len(_ACCOUNT) + 3))})",
+            (
+                (harvest_id, number, *(getattr(account, name) for name in _ACCOUNT), json.dumps(account.topic_ids))
+                for number, account in enumerate(accounts)
+            ),
         )
         return harvest_id
+
+    def accounts(self, harvest_id: int) -> list[Account]:
+        """What each question of a fetch came to, in the order they were asked."""
+        rows = self._db.rows("SELECT * FROM accounts WHERE harvest_id = ? ORDER BY number", (harvest_id,))
+        return [
+            Account(topic_ids=tuple(json.loads(row["topics"])), **{name: row[name] for name in _ACCOUNT})
+            for row in rows
+        ]
+
+    def see(self, source: str, sights: Sequence[Sight], now: datetime) -> None:
+        """Remember what arXiv shows; `since` moves on only where it differs from before. Inside a write transaction."""
+        self._db.executemany(
+            "INSERT INTO sights (source, name, entries, signature, newest, since, seen)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (source, name) DO UPDATE SET"
+            " since = iif(signature = ?4, since, ?6), entries = ?3, signature = ?4, newest = ?5, seen = ?6",
+            (
+                (source, sight.name, sight.entries, sight.signature, to_text(sight.newest) if sight.newest else None,
+                 to_text(now))
+                for sight in sights
+            ),
+        )  # fmt: skip
+
+    def sights(self, source: str) -> dict[str, tuple[Sight, datetime]]:
+        """What arXiv showed last in each place, and since when just that."""
+        rows = self._db.rows("SELECT * FROM sights WHERE source = ?", (source,))
+        return {row["name"]: (_to_sight(row), to_moment(row["since"])) for row in rows}
 
     def undecided(self) -> Undecided:
         """Everything proposed since selection last decided; a later answer's order counts."""
@@ -124,10 +184,59 @@ class Harvests:
         row = self._db.row("SELECT * FROM harvests WHERE state <> 'failed' ORDER BY id DESC LIMIT 1")
         return _to_record(row) if row else None
 
+    def newest_complete(self) -> HarvestRecord | None:
+        """The last fetch after which nothing was missing."""
+        row = self._db.row(f"SELECT * FROM harvests WHERE {_IS_COMPLETE} ORDER BY id DESC LIMIT 1")
+        return _to_record(row) if row else None
+
+    def newest_settled(self) -> HarvestRecord | None:
+        """The last such fetch that selection has decided on."""
+        complete = f"{_IS_COMPLETE} AND settled IS NOT NULL"
+        row = self._db.row(f"SELECT * FROM harvests WHERE {complete} ORDER BY id DESC LIMIT 1")
+        return _to_record(row) if row else None
+
+    def since(self, harvest_id: int) -> list[HarvestRecord]:
+        """The fetches after one, oldest first."""
+        return list(map(_to_record, self._db.rows("SELECT * FROM harvests WHERE id > ? ORDER BY id", (harvest_id,))))
+
+    def failures(self, harvest_id: int) -> dict[int, str]:
+        """The topics of which a fetch did not bring all, with the reason."""
+        rows = self._db.rows("SELECT topic_id, error FROM asked WHERE harvest_id = ? AND error <> ''", (harvest_id,))
+        return {row["topic_id"]: row["error"] for row in rows}
+
+    def reached_back(self, ended_after: datetime) -> datetime | None:
+        """How far back the complete fetches since a moment asked, that which went furthest; None if there are none."""
+        oldest = self._db.value(
+            f"SELECT min(overlap) FROM harvests WHERE {_IS_COMPLETE} AND ended > ? AND overlap <> ''",
+            (to_text(ended_after),),
+        )
+        return to_moment(oldest) if oldest else None
+
+    def oldest(self) -> HarvestRecord | None:
+        """The first fetch of all."""
+        row = self._db.row("SELECT * FROM harvests ORDER BY id LIMIT 1")
+        return _to_record(row) if row else None
+
     def by_date(self, limit: int) -> Iterator[HarvestRecord]:
         """The last fetch of each date, newest date first."""
         rows = self._db.execute("SELECT *, max(id) FROM harvests GROUP BY date ORDER BY date DESC LIMIT ?", (limit,))
         return map(_to_record, rows)
+
+    def states(self, days: int) -> dict[date, list[HarvestState]]:
+        """What became of the fetches of the newest dates that had any: by date, newest first, in order.
+
+        One that found the same batch again when no other was due says nothing, and is left out.
+        """
+        rows = self._db.rows(
+            "SELECT date, state FROM harvests WHERE date IN"
+            " (SELECT DISTINCT date FROM harvests ORDER BY date DESC LIMIT ?) AND (due = 1 OR state <> 'same')"
+            " ORDER BY date DESC, id",
+            (days,),
+        )
+        found: dict[date, list[HarvestState]] = {}
+        for row in rows:
+            found.setdefault(date.fromisoformat(row["date"]), []).append(HarvestState(row["state"]))
+        return found
 
     def of_date(self, day: date) -> list[HarvestRecord]:
         """All fetches made for a date, oldest first."""
@@ -135,6 +244,19 @@ class Harvests:
             _to_record(row)
             for row in self._db.rows("SELECT * FROM harvests WHERE date = ? ORDER BY id", (day.isoformat(),))
         ]
+
+
+_ACCOUNT = (
+    "source", "asked", "matched", "received", "unreadable", "repeated", "outside", "dropped", "known", "news",
+    "requests", "error",
+)  # fmt: skip
+_COMPLETE = (HarvestState.FRESH, HarvestState.NO_MATCH, HarvestState.SAME, HarvestState.QUIET)
+_IS_COMPLETE = f"due = 0 AND state IN ({', '.join(repr(str(state)) for state in _COMPLETE)})"
+
+
+def _to_sight(row: Row) -> Sight:
+    newest = to_moment(row["newest"]) if row["newest"] else None
+    return Sight(row["name"], row["entries"], row["signature"], newest)
 
 
 def _to_record(row: Row) -> HarvestRecord:
@@ -151,4 +273,8 @@ def _to_record(row: Row) -> HarvestRecord:
         outside=row["outside"],
         dropped=row["dropped"],
         settled=row["settled"] is not None,
+        started=to_moment(row["started"]),
+        overlap=to_moment(row["overlap"]) if row["overlap"] else None,
+        due=bool(row["due"]),
+        remarks=tuple(json.loads(row["remarks"])),
     )

@@ -6,53 +6,49 @@ authors are not; categories, identifiers and report numbers are compared directl
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 
 from newsletter.model import Paper
-from newsletter.query import Node, Term, as_words, evaluate
-from newsletter.text import normalise
+from newsletter.query import Node, Term, as_words, category_matches, evaluate, positive_terms, possible
+from newsletter.storage.marking import CLOSE, OPEN, Marks, indexed_names, indexed_text, mark
+from newsletter.storage.neighbours import Neighbours
 
 _STEMMED = {"ti": "title", "abs": "abstract", "co": "comment", "jr": "journal_ref"}
-# A token of its own between two names (U+E000 counts as a letter to FTS5), so that no phrase reaches across.
-_BETWEEN_NAMES = " \ue000 "
-#: Categories under two names; arXiv lists a paper under both (category taxonomy).
-ALIASES = (
-    ("math-ph", "math.mp"),
-    ("math.st", "stat.th"),
-    ("cs.it", "math.it"),
-    ("econ.gn", "q-fin.ec"),
-    ("eess.sy", "cs.sy"),
-    ("math.na", "cs.na"),
-)
-_ALIAS = {one: other for pair in ALIASES for one, other in (pair, pair[::-1])}
+_COLUMNS = tuple(_STEMMED.values())
+_FEW_PHRASES = 1_000  # as long as no more are asked for, it does not pay to know all neighbours
+_REMEMBERED = 20_000  # answers to terms; one more takes the place of the one that was longest not asked for
 
 
 def in_categories(categories: Iterable[str], patterns: Sequence[str]) -> bool:
     """Whether a paper of these categories is wanted; no patterns want all."""
-    return not patterns or any(_category_matches(name, pattern.lower()) for name in categories for pattern in patterns)
+    return not patterns or any(category_matches(name, pattern) for name in categories for pattern in patterns)
 
 
 class Matcher:
-    """The candidates of one day, ready to be asked; equal terms are asked once."""
+    """The candidates of one day, ready to be asked; equal terms are asked once, as long as they are remembered."""
 
     def __init__(self, papers: Sequence[Paper]) -> None:
         self.papers = tuple(papers)
         self._everything = (1 << len(self.papers)) - 1
-        self._answers: dict[Term, int] = {}
+        self._answer = lru_cache(_REMEMBERED)(self._ask)
+        self._phrases = 0
         self._db = sqlite3.connect(":memory:")
         self._db.execute(
-            f"CREATE VIRTUAL TABLE stemmed USING fts5({', '.join(_STEMMED.values())}, tokenize = 'porter unicode61')"
+            f"CREATE VIRTUAL TABLE stemmed USING fts5({', '.join(_COLUMNS)}, tokenize = 'porter unicode61')"
         )
         self._db.execute("CREATE VIRTUAL TABLE unstemmed USING fts5(authors, tokenize = 'unicode61')")
         self._db.executemany(
-            "INSERT INTO stemmed(rowid, title, abstract, comment, journal_ref) VALUES (?, ?, ?, ?, ?)", self._texts()
+            "INSERT INTO stemmed(rowid, title, abstract, comment, journal_ref) VALUES (?, ?, ?, ?, ?)",
+            ((number, *map(indexed_text, _texts(paper))) for number, paper in enumerate(self.papers)),
         )
         self._db.executemany(
             "INSERT INTO unstemmed(rowid, authors) VALUES (?, ?)",
-            ((number, _author_text(paper.authors)) for number, paper in enumerate(self.papers)),
+            ((number, indexed_names(paper.authors)) for number, paper in enumerate(self.papers)),
         )
 
     def close(self) -> None:
         """Give the memory back."""
+        self._answer.cache_clear()
         self._db.close()
 
     def matching(self, tree: Node) -> list[Paper]:
@@ -63,33 +59,54 @@ class Matcher:
         """The papers that answer a query: bit n stands for paper n."""
         return evaluate(tree, self._answer, self._everything)
 
-    def _texts(self) -> Iterator[tuple[int, str, str, str, str]]:
-        for number, paper in enumerate(self.papers):
-            fields = (paper.title, paper.abstract, paper.comment, paper.journal_ref)
-            title, abstract, comment, journal_ref = map(normalise, fields)
-            yield number, title, abstract, comment, journal_ref
+    def possible(self, tree: Node, unknown_fields: frozenset[str]) -> int:
+        """The papers that answer a query, or may once the fields named (`co`, `jr`, `rn`, …) are known."""
+        return possible(tree, self._answer, self._everything, unknown_fields)
 
-    def _answer(self, term: Term) -> int:
-        if term not in self._answers:
-            self._answers[term] = self._ask(term)
-        return self._answers[term]
+    def marked(self, position: int, tree: Node) -> Marks:
+        """What of a paper answers a query: the words that were asked for, as they stand in it."""
+        paper = self.papers[position]
+        answered = [term for term in dict.fromkeys(positive_terms(tree)) if self._answer(term) >> position & 1]
+        in_texts = [row for term in answered for row in self._highlighted(position, "stemmed", _text_match(term))]
+        in_names = [row for term in answered for row in self._highlighted(position, "unstemmed", _name_match(term))]
+        exact = [word for term in answered for word in _exact_matches(paper, term)]
+        return mark(_texts(paper), in_texts, paper.authors, [names for names, *_ in in_names], exact)
+
+    def _highlighted(self, position: int, table: str, match: str) -> list[tuple[str, ...]]:
+        columns = _COLUMNS if table == "stemmed" else ("authors",)
+        highlights = ", ".join(f"highlight({table}, {number}, ?, ?)" for number in range(len(columns)))
+        sql = f"SELECT {highlights} FROM {table} WHERE {table} MATCH ? AND rowid = ?"
+        return self._db.execute(sql, (*(OPEN, CLOSE) * len(columns), match, position)).fetchall() if match else []
 
     def _ask(self, term: Term) -> int:
         words = term.words
         match term.field:
             case "cat":
-                return self._compare(lambda paper: any(_category_matches(name, words) for name in paper.categories))
+                return self._compare(lambda paper: any(category_matches(name, words) for name in paper.categories))
             case "id":
                 return self._compare(lambda paper: words in (paper.id, f"{paper.id}v{paper.version}"))
             case "rn":
                 return self._compare(lambda paper: f" {words} " in f" {as_words(paper.report_no)} ")
             case "au":
-                return self._search("unstemmed", _author_match(words))
+                return self._search("unstemmed", _name_match(term))
             case "all":
-                exact = self._compare(lambda paper: words in _identities(paper))
-                return exact | self._search("stemmed", f'"{words}"') | self._search("unstemmed", _author_match(words))
-            case name:
-                return self._search("stemmed", f'{_STEMMED[name]} : "{words}"')
+                exact = self._compare(lambda paper: words in map(as_words, _identities(paper)))
+                return exact | self._search("stemmed", _text_match(term)) | self._search("unstemmed", _name_match(term))
+            case _:
+                return self._ask_for_phrase(term)
+
+    def _ask_for_phrase(self, term: Term) -> int:
+        self._phrases += 1
+        words = term.words.split()
+        if len(words) > 1 and self._phrases > _FEW_PHRASES:
+            column = _COLUMNS.index(_STEMMED[term.field])
+            if not self._neighbours.may_hold(column, words):
+                return 0
+        return self._search("stemmed", _text_match(term))
+
+    @cached_property
+    def _neighbours(self) -> Neighbours:
+        return Neighbours(self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM stemmed ORDER BY rowid"))
 
     def _search(self, table: str, match: str) -> int:
         rows = self._db.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (match,))
@@ -114,36 +131,42 @@ def positions(bitmap: int) -> Iterator[int]:
         at = bits.find("1", at + 1)
 
 
-def _category_matches(name: str, pattern: str) -> bool:
-    lower = name.lower()
-    return any(_one_category_matches(spelling, pattern) for spelling in (lower, _ALIAS.get(lower, lower)))
+def _texts(paper: Paper) -> tuple[str, ...]:
+    return paper.title, paper.abstract, paper.comment, paper.journal_ref
 
 
-def _one_category_matches(name: str, pattern: str) -> bool:
-    if pattern.endswith(".*"):
-        return name == pattern[:-2] or name.startswith(pattern[:-1])
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+def _identities(paper: Paper) -> tuple[str, ...]:
+    """What `all:` finds that is no text."""
+    return (*paper.categories, paper.id, f"{paper.id}v{paper.version}", *paper.report_no.split())
 
 
-def _identities(paper: Paper) -> set[str]:
-    # What `all:` finds that is no text.
-    spelled = (paper.id, f"{paper.id}v{paper.version}", *paper.report_no.split(), *paper.categories)
-    return {as_words(one) for one in spelled}
+def _exact_matches(paper: Paper, term: Term) -> list[str]:
+    match term.field:
+        case "cat":
+            return [name for name in paper.categories if category_matches(name, term.words)]
+        case "id" | "rn":
+            return [term.spelled or term.words]
+        case "all":
+            return [name for name in _identities(paper) if as_words(name) == term.words]
+    return []
 
 
-def _author_text(authors: Iterable[str]) -> str:
-    # Each name goes round once, so that it is found from any of its words on: "Vincent van Gogh van" holds
-    # "van Gogh Vincent", as catalogues write it.
-    names = (as_words(author).split() for author in authors)
-    return _BETWEEN_NAMES.join(" ".join([*name, *name[:-1]]) for name in names)
+def _text_match(term: Term) -> str:
+    """What FTS5 is asked of titles, abstracts, comments and journal references; "" for nothing."""
+    if term.field == "all":
+        return f'"{term.words}"'
+    return f'{_STEMMED[term.field]} : "{term.words}"' if term.field in _STEMMED else ""
 
 
-def _author_match(words: str) -> str:
+def _name_match(term: Term) -> str:
+    """What FTS5 is asked of authors; "" for nothing."""
+    if term.field not in ("au", "all"):
+        return ""
     # An initial at either end ("J Smith", "Smith J") stands for every name that begins with it. FTS5 takes a prefix
     # at the end only; names go round, so a first initial may stand there too. It may be no initial: "d Alembert".
-    first, *others = words.split()
+    first, *others = term.words.split()
     if others and len(others[-1]) == 1:
-        return f'"{words}" *'
+        return f'"{term.words}" *'
     if others and len(first) == 1:
-        return f'"{words}" OR "{" ".join([*others, first])}" *'
-    return f'"{words}"'
+        return f'"{term.words}" OR "{" ".join([*others, first])}" *'
+    return f'"{term.words}"'

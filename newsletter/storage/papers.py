@@ -9,7 +9,7 @@ from newsletter.storage.database import Database, Row, to_moment, to_text
 
 COLUMNS = (
     "p.id, p.version, p.title, p.abstract, p.authors, p.categories, p.comment, p.journal_ref, p.doi, p.report_no, "
-    "p.submitted, p.updated"
+    "p.submitted, p.updated, p.provisional"
 )
 
 
@@ -28,6 +28,7 @@ def to_paper(row: Row) -> Paper:
         report_no=row["report_no"],
         submitted=to_moment(row["submitted"]),
         updated=to_moment(row["updated"]),
+        provisional=bool(row["provisional"]),
     )
 
 
@@ -40,18 +41,10 @@ class Papers:
     def add(self, papers: Iterable[Paper], seen: datetime) -> None:
         """Store versions we do not hold; inside a write transaction.
 
-        One that we hold stays as it was first told, but for what may come without a new version: journal reference
-        and DOI.
+        One that we hold stays as it was first told, but for what may come without a new version, journal reference and
+        DOI; and one held provisionally gives way to one in full.
         """
-        self._db.executemany(
-            "INSERT INTO papers (id, version, title, abstract, authors, categories, comment, journal_ref, doi,"
-            " report_no, submitted, updated, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id, version) DO UPDATE SET doi = coalesce(nullif(excluded.doi, ''), doi),"
-            " journal_ref = coalesce(nullif(excluded.journal_ref, ''), journal_ref)"
-            " WHERE (excluded.journal_ref <> '' AND journal_ref <> excluded.journal_ref)"
-            " OR (excluded.doi <> '' AND doi <> excluded.doi)",
-            (_to_row(paper, seen) for paper in papers),
-        )
+        self._db.executemany(_ADD, (_to_row(paper, seen) for paper in papers))
 
     def known(self, keys: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         """Those of the given (id, version) that we hold: one join, whatever the size of the history."""
@@ -61,6 +54,37 @@ class Papers:
             (json.dumps(keys),),
         )
         return {(row["id"], row["version"]) for row in rows}
+
+    def held(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bool]:
+        """Those of the given (id, version) that we hold, and whether in full."""
+        rows = self._db.rows(
+            "SELECT p.id, p.version, p.provisional FROM json_each(?) AS k"
+            " JOIN papers AS p ON p.id = k.value ->> 0 AND p.version = k.value ->> 1",
+            (json.dumps(keys),),
+        )
+        return {(row["id"], row["version"]): not row["provisional"] for row in rows}
+
+    def outdated(self, papers: Sequence[Paper]) -> set[tuple[str, int]]:
+        """Those that we hold without a journal reference or DOI that came since."""
+        told = [(*paper.key, paper.journal_ref, paper.doi) for paper in papers if paper.journal_ref or paper.doi]
+        rows = self._db.rows(
+            "SELECT p.id, p.version FROM json_each(?) AS k"
+            " JOIN papers AS p ON p.id = k.value ->> 0 AND p.version = k.value ->> 1"
+            " WHERE k.value ->> 2 NOT IN ('', p.journal_ref) OR k.value ->> 3 NOT IN ('', p.doi)",
+            (json.dumps(told),),
+        )
+        return {(row["id"], row["version"]) for row in rows}
+
+    def give_up(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Do not ask again for details that arXiv does not tell; inside a write transaction."""
+        self._db.executemany("UPDATE papers SET provisional = 2 WHERE id = ? AND version = ? AND provisional = 1", keys)
+
+    def provisional(self, limit: int) -> list[Paper]:
+        """Papers whose details are to be filled in, those first that were seen last."""
+        rows = self._db.rows(
+            f"SELECT {COLUMNS} FROM papers AS p WHERE p.provisional = 1 ORDER BY p.seen DESC, p.key LIMIT ?", (limit,)
+        )
+        return list(map(to_paper, rows))
 
     def before(self, papers: Sequence[Paper]) -> dict[tuple[str, int], Paper]:
         """For each given version the newest older one we hold, by the given version's key."""
@@ -73,12 +97,44 @@ class Papers:
 
     def newest(self, topic_id: int, limit: int) -> Iterator[Paper]:
         """The newest papers settled under a topic, each in its newest version, newest first."""
-        rows = self._db.execute(
-            f"SELECT {COLUMNS}, max(p.version) FROM announcements AS a JOIN papers AS p ON p.key = a.paper_key"
-            " WHERE a.topic_id = ? GROUP BY p.id ORDER BY p.updated DESC, a.place, p.id DESC LIMIT ?",
-            (topic_id, limit),
-        )
+        counted = "SELECT count(*) FROM (SELECT 1 FROM announcements WHERE topic_id = ? LIMIT ?)"
+        many = self._db.value(counted, (topic_id, _MANY)) == _MANY
+        rows = self._db.execute(_NEWEST_OF_MANY if many else _NEWEST_OF_FEW, (topic_id, limit))
         return map(to_paper, rows)
+
+
+_MANY = 5_000  # settled under a topic
+
+# SQLite joins CROSS JOIN as it is written. Few papers are all read and sorted; of many, which would take as long as the
+# history is, the newest are looked for from the newest of all on.
+_NEWEST = (
+    f"SELECT {COLUMNS} FROM {{}} ON p.key = a.paper_key WHERE a.topic_id = ?1 AND NOT EXISTS"
+    " (SELECT 1 FROM papers AS later JOIN announcements AS b ON b.paper_key = later.key AND b.topic_id = ?1"
+    " WHERE later.id = p.id AND later.version > p.version)"
+    " ORDER BY p.updated DESC, a.place, p.id DESC LIMIT ?2"
+)
+_NEWEST_OF_FEW = _NEWEST.format("announcements AS a CROSS JOIN papers AS p")
+_NEWEST_OF_MANY = _NEWEST.format("papers AS p CROSS JOIN announcements AS a")
+
+_FIELDS = (
+    "id", "version", "title", "abstract", "authors", "categories", "comment", "journal_ref", "doi", "report_no",
+    "submitted", "updated", "provisional", "seen",
+)  # fmt: skip
+_IN_FULL = ("title", "abstract", "authors", "categories", "comment", "report_no", "submitted", "updated")
+_FILLED_IN = "papers.provisional > 0 AND excluded.provisional = 0"
+_CAME_LATER = ("journal_ref", "doi")
+_ADD = (
+    f"INSERT INTO papers ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})"
+    " ON CONFLICT (id, version) DO UPDATE SET provisional = iif(excluded.provisional, papers.provisional, 0), "
+    + ", ".join(
+        (
+            *(f"{name} = iif({_FILLED_IN}, excluded.{name}, papers.{name})" for name in _IN_FULL),
+            *(f"{name} = coalesce(nullif(excluded.{name}, ''), papers.{name})" for name in _CAME_LATER),
+        )
+    )
+    + " WHERE "
+    + " OR ".join((_FILLED_IN, *(f"excluded.{name} NOT IN ('', papers.{name})" for name in _CAME_LATER)))
+)
 
 
 def _to_row(paper: Paper, seen: datetime) -> tuple[object, ...]:
@@ -95,5 +151,6 @@ def _to_row(paper: Paper, seen: datetime) -> tuple[object, ...]:
         paper.report_no,
         to_text(paper.submitted),
         to_text(paper.updated),
+        int(paper.provisional),
         to_text(seen),
     )

@@ -19,6 +19,12 @@ def m002_jobs(db: Database) -> None:
     _execute(db, _JOBS)
 
 
+@migrations()
+def m003_weather(db: Database) -> None:
+    """What arXiv answered, in full account; what a feed tells less of; what was taken over from elsewhere."""
+    _execute(db, _WEATHER)
+
+
 def _execute(db: Database, script: str) -> None:
     # Not executescript: that would commit, and a migration is one transaction.
     for statement in script.split(";\n"):
@@ -194,5 +200,89 @@ CREATE TABLE jobs (
     failure TEXT NOT NULL,
     failures INTEGER NOT NULL, -- in a row
     ill_since TEXT
+) STRICT, WITHOUT ROWID;
+"""
+
+_WEATHER = """
+-- 1: from a feed or a README, details are to be filled in; 2: arXiv does not tell them
+ALTER TABLE papers ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX papers_provisional ON papers (seen) WHERE provisional = 1;
+CREATE INDEX papers_updated ON papers (updated);
+
+-- versions submitted before are passed over, but for papers with a later identifier: they were announced since
+ALTER TABLE topics ADD COLUMN horizon TEXT NOT NULL DEFAULT '';
+ALTER TABLE topics ADD COLUMN newest TEXT NOT NULL DEFAULT '';
+UPDATE topics SET
+    horizon = coalesce((SELECT strftime('%Y-%m-%dT%H:%M:%SZ', max(ended), '-8 days') FROM harvests), ''),
+    newest = coalesce((SELECT max(id) FROM papers WHERE id < 'a'), '')
+WHERE begun IS NOT NULL;
+
+-- versions submitted since were asked for
+ALTER TABLE harvests ADD COLUMN overlap TEXT NOT NULL DEFAULT '';
+-- a JSON list of texts
+ALTER TABLE harvests ADD COLUMN remarks TEXT NOT NULL DEFAULT '[]';
+-- a batch should have come, and arXiv still showed the one before
+ALTER TABLE harvests ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE accounts ( -- of each question that a harvest asked
+    harvest_id INTEGER NOT NULL REFERENCES harvests ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    asked TEXT NOT NULL, -- a category or set; '' for queries
+    topics TEXT NOT NULL, -- a JSON list; empty: everybody's
+    matched INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    unreadable INTEGER NOT NULL,
+    repeated INTEGER NOT NULL,
+    outside INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    known INTEGER NOT NULL,
+    news INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (harvest_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sights ( -- what arXiv showed last in each place
+    source TEXT NOT NULL,
+    name TEXT NOT NULL, -- a category; '' for the query API's index
+    entries INTEGER NOT NULL,
+    signature TEXT NOT NULL,
+    newest TEXT, -- the latest submission shown
+    since TEXT NOT NULL, -- when it was first seen like this
+    seen TEXT NOT NULL,
+    PRIMARY KEY (source, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE selections ( -- what became of a topic's candidates at one decision
+    id INTEGER PRIMARY KEY,
+    date TEXT NOT NULL, -- of the edition decided on
+    topic_id INTEGER NOT NULL REFERENCES topics ON DELETE CASCADE,
+    candidates INTEGER NOT NULL,
+    settled INTEGER NOT NULL, -- before
+    new INTEGER NOT NULL,
+    revised INTEGER NOT NULL,
+    withdrawn INTEGER NOT NULL,
+    passed_over INTEGER NOT NULL
+) STRICT;
+CREATE INDEX selections_date ON selections (date);
+
+-- told in a line
+ALTER TABLE announcements ADD COLUMN brief INTEGER NOT NULL DEFAULT 0;
+-- JSON: what a reader would wonder about
+ALTER TABLE editions ADD COLUMN remarks TEXT NOT NULL DEFAULT '[]';
+
+CREATE TABLE backfills ( -- how far each got, so that a kill costs a slice at most
+    topic_id INTEGER NOT NULL REFERENCES topics ON DELETE CASCADE,
+    since TEXT NOT NULL,
+    upto TEXT NOT NULL,
+    reached TEXT NOT NULL, -- versions submitted before are all held
+    PRIMARY KEY (topic_id, since)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE warnings ( -- operator mails, so that each illness is told once
+    name TEXT PRIMARY KEY,
+    since TEXT NOT NULL,
+    told TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """

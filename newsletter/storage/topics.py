@@ -9,7 +9,7 @@ from datetime import datetime
 from newsletter.errors import UsageError
 from newsletter.model import Topic
 from newsletter.query import normal_form, parse
-from newsletter.storage.database import Database, Row, to_text
+from newsletter.storage.database import Database, Row, to_moment, to_text
 from newsletter.text import INVISIBLE
 
 _NEW = Topic(id=0, name="", query="", personal=False, sleeping=False, begun=False)
@@ -38,10 +38,11 @@ class Topics:
             for folded, (name, query, place) in wanted.items():
                 normal = normal_form(parse(query))
                 known = any(row["folded"] == folded and row["normal"] == normal for row in rows if not row["sleeping"])
+                self._db.execute(f"{_FORGET_BACKFILLS} WHERE folded = ? AND normal <> ?)", (folded, normal))
                 self._db.execute(
                     "INSERT INTO topics (name, folded, query, normal, position) VALUES (?1, ?2, ?3, ?4, ?5)"
                     " ON CONFLICT (folded) DO UPDATE SET name = ?1, query = ?3, normal = ?4, position = ?5,"
-                    " sleeping = 0, begun = iif(?6, begun, NULL)",
+                    " sleeping = 0, begun = iif(?6, begun, NULL), horizon = iif(?6, horizon, '')",
                     (name, folded, query, normal, place, known),
                 )
 
@@ -116,6 +117,7 @@ class Topics:
             row = self._db.row("SELECT * FROM topics WHERE id = ?", (taken_in.id,))
             assert row is not None  # noqa: S101 - it was found above
             self._db.execute("DELETE FROM topics WHERE id = ?", (taken_in.id,))
+            self._db.execute(f"{_FORGET_BACKFILLS} WHERE id = ? AND normal <> ?)", (kept.id, row["normal"]))
             self._db.execute(
                 "UPDATE topics SET name = ?, folded = ?, query = ?, normal = ?, position = ?, sleeping = 0"
                 " WHERE id = ?",
@@ -128,6 +130,32 @@ class Topics:
             "UPDATE topics SET begun = ? WHERE id = ? AND begun IS NULL", ((to_text(now), topic) for topic in topic_ids)
         )
 
+    def began(self, topic_id: int) -> datetime | None:
+        """When a topic's first edition was settled; None if it was not."""
+        begun = self._db.value("SELECT begun FROM topics WHERE id = ?", (topic_id,))
+        return to_moment(begun) if begun else None
+
+    def take_over(self, topic_id: int, horizon: datetime | None, now: datetime) -> None:
+        """Let a topic go on where another program left it: it has begun, and what was submitted before `horizon` counts
+        as told. Once it has announced something itself, that horizon moves no more. Inside a write transaction."""
+        self._db.execute(
+            "UPDATE topics SET begun = coalesce(begun, ?2), horizon = iif(EXISTS (SELECT 1 FROM announcements"
+            " WHERE topic_id = ?1 AND edition IS NOT NULL), horizon, max(horizon, ?3)) WHERE id = ?1",
+            (topic_id, to_text(now), to_text(horizon) if horizon else ""),
+        )
+
+    def bound(self, topic_id: int, horizon: datetime, *, but_for_later: bool = False) -> None:
+        """Let a topic that has not begun look no further back; inside a write transaction.
+
+        With `but_for_later` this is not for papers whose identifier comes after all that we hold now.
+        """
+        newest = "(SELECT max(id) FROM papers WHERE id < 'a')" if but_for_later else "''"  # old ones begin with letters
+        self._db.execute(
+            f"UPDATE topics SET horizon = max(horizon, ?), newest = coalesce({newest}, '')"
+            " WHERE id = ? AND begun IS NULL",
+            (to_text(horizon), topic_id),
+        )
+
     def subscribers(self) -> dict[int, int]:
         """How many readers chose each topic by name; those who take all are not among them."""
         rows = self._db.rows(
@@ -135,6 +163,10 @@ class Topics:
             " WHERE status = 'confirmed' GROUP BY topic_id"
         )
         return {row[0]: row[1] for row in rows}
+
+
+# What was asked for with another query says nothing of this one.
+_FORGET_BACKFILLS = "DELETE FROM backfills WHERE topic_id IN (SELECT id FROM topics"
 
 
 def _folded(name: str) -> str:
@@ -149,4 +181,6 @@ def _to_topic(row: Row) -> Topic:
         personal=bool(row["personal"]),
         sleeping=bool(row["sleeping"]),
         begun=row["begun"] is not None,
+        horizon=to_moment(row["horizon"]) if row["horizon"] else None,
+        newest=row["newest"],
     )

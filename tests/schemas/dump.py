@@ -11,13 +11,17 @@ from typing import Any, Self
 from house import Time, bring, make_app, make_paper, subscribe
 
 from newsletter.app import App
+from newsletter.backfilling import fill, plan
 from newsletter.delivery import Work
 from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.demo.library import FixedAnswers
+from newsletter.fetching import fetch
+from newsletter.journal import ARCHIVE
 from newsletter.mail.transports import Answer, Verdict
 from newsletter.model import DeliveryStatus, Frequency, Paper, Suppression
 from newsletter.publish import publish
 from newsletter.storage.deliveries import Ending
+from newsletter.warning import warn
 
 GRAPHS, VIDEO, GONE = "Graph Neural Networks", "Video Anomaly Detection", "Speech Models"
 PAUSE = timedelta(minutes=5)
@@ -66,6 +70,16 @@ def second_morning(app: App) -> None:
     bring(app, make_paper(4), make_paper(5))
 
 
+def third_morning(app: App) -> None:
+    """arXiv is looked at and shows nothing; history is filled in; and the operator is told that the archive fails."""
+    fetch(app, app.today())
+    topic, course = plan(app, app.today() - timedelta(days=60), [GRAPHS])[0]
+    fill(app, topic, course)
+    with app.storage.write():
+        app.storage.jobs.end(ARCHIVE, 1, app.now() - timedelta(days=3), "it cannot be written")
+    warn(app)
+
+
 def _stopped(work: Work) -> Work:
     stop = threading.Event()
     stop.set()
@@ -73,12 +87,13 @@ def _stopped(work: Work) -> Work:
 
 
 def live(folder: Path) -> None:
-    """Two mornings of a newsletter in a folder."""
+    """Three mornings of a newsletter in a folder."""
     time, both = Time(), make_paper(2, f"{GRAPHS} for {VIDEO}")
     revised = make_paper(1, version=2)
     mornings: list[tuple[tuple[str, ...], dict[str, list[Paper]], Callable[[App], None]]] = [
         ((GRAPHS, VIDEO, GONE), {GRAPHS: [make_paper(1), both, make_paper(9)], VIDEO: [both]}, first_morning),
         ((GRAPHS, VIDEO), {GRAPHS: [make_paper(3), revised, both], VIDEO: [both]}, second_morning),
+        ((GRAPHS, VIDEO), {GRAPHS: [make_paper(3), revised, both], VIDEO: [both]}, third_morning),
     ]
     for topics, answers, morning in mornings:
         with ArxivStandIn(FixedAnswers(answers)) as arxiv:

@@ -1,7 +1,7 @@
 """The account of each date: what arXiv answered, what was announced of it, or why there is no edition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from newsletter.app import App
@@ -94,6 +94,8 @@ def days(app: App, limit: int) -> list[Day]:
     for harvest in app.storage.harvests.by_date(limit):
         if harvest.date not in found:
             found[harvest.date] = Day(harvest.date, {}, 0, explain(harvest))
+        elif harvest.state in (HarvestState.PARTIAL, HarvestState.STALE):
+            found[harvest.date] = replace(found[harvest.date], reason=f"{harvest.state}: {harvest.reason}")
     newest, oldest = max(found, default=None), min(found, default=None)
     if newest is not None and oldest is not None:
         for number in range(min((newest - oldest).days, _GAPS)):

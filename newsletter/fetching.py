@@ -80,7 +80,8 @@ def _horizons(
     Otherwise a later fetch, which may look further back, would tell as new what nobody had read.
     """
     searched = [account for account in harvest.accounts if account.source == "api" and not account.error]
-    whole = {topic for account in searched for topic in account.topic_ids if account.matched <= account.received}
+    read = [account for account in searched if account.matched <= account.received - account.repeated]
+    whole = {topic for account in read for topic in account.topic_ids}
     for topic in topics:
         if not topic.begun and topic.id not in whole and topic.id not in harvest.failures:
             yield topic.id, min(overlap, basket.reached.get(topic.id, overlap))
@@ -90,7 +91,7 @@ def store(app: App, gathered: Gathered) -> None:
     """Write a fetch down, inside a write transaction."""
     record = gathered.record
     app.storage.papers.add(gathered.papers, record.ended)
-    app.storage.papers.give_up(gathered.in_vain)
+    app.storage.papers.asked_in_vain(gathered.in_vain, record.ended)
     app.storage.harvests.add(record, gathered.started, gathered.listed, gathered.asked, gathered.accounts)
     app.storage.harvests.see(record.source, gathered.sights, record.ended)
     for topic_id, horizon in gathered.horizons.items():
@@ -169,7 +170,7 @@ def _fill_in(app: App, harvest: Harvest, basket: Basket) -> tuple[Harvest, tuple
 def _record(app: App, day: date, topics: Sequence[Topic], harvest: Harvest, window: Window, news: int) -> HarvestRecord:
     verdict = _verdict(app, topics, harvest, window)
     accounts = harvest.accounts
-    remarks = [*harvest.remarks, *_doubts(accounts, topics)]
+    remarks = [*harvest.remarks, *_doubts(accounts, topics), *_outside(accounts)]
     return HarvestRecord(
         id=0,
         date=day,
@@ -245,6 +246,14 @@ def _doubts(accounts: Sequence[Account], topics: Sequence[Topic]) -> list[str]:
     if dropped * _WRONG <= received:
         return []
     return [f"{dropped} of {received} papers that arXiv's search answered do not match here; it may be ill"]
+
+
+def _outside(accounts: Sequence[Account]) -> list[str]:
+    """Whether the configured categories let anything pass."""
+    received = sum(one.received - one.unreadable - one.repeated for one in accounts)
+    if not received or sum(one.outside for one in accounts) < received:
+        return []
+    return [f"none of the {received} papers that came is in [arxiv] categories; are they spelled as arXiv does?"]
 
 
 def _differences(harvest: Harvest) -> list[str]:

@@ -157,6 +157,7 @@ class _Taking:
     _topics: dict[str, Topic | None] = field(default_factory=dict)  # by heading
     _versions: dict[Topic, int] = field(default_factory=dict)  # newly settled
     _days: dict[Topic, list[date]] = field(default_factory=dict)  # of the rows in a topic's newest README
+    _newest: dict[Topic, str] = field(default_factory=dict)  # the latest identifier in that README
     _strangers: Counter[str] = field(default_factory=Counter)
     _before: frozenset[tuple[str, str]] = frozenset()  # the lines of the README before
     _waiting: list[tuple[Topic, Row, int]] = field(default_factory=list)
@@ -165,6 +166,7 @@ class _Taking:
         """Take what the README before did not hold; the days of topics that none held before tell their horizon."""
         lines = list(row_lines(text))
         first_seen: dict[Topic, list[date]] = {}
+        newest = ""
         for place, line in enumerate(lines, self.readmes * _ROOM):
             topic = self._topic(line.section)
             if (line.section, line.text) in self._before:
@@ -173,9 +175,11 @@ class _Taking:
                 self._strangers[line.section] += 1
             elif row := self._read(name, line):
                 self._waiting.append((topic, row, place))
+                newest = max(newest, "" if "/" in row.version.id else row.version.id)
                 if topic not in self._days:
                     first_seen.setdefault(topic, []).append(row.day)
         self._days |= first_seen
+        self._newest |= dict.fromkeys(first_seen, newest)
         self._before = frozenset((line.section, line.text) for line in lines)
         self.readmes += bool(lines)
         if len(self._waiting) >= _BATCH:
@@ -187,7 +191,8 @@ class _Taking:
         if self._days:
             with self.app.storage.write():
                 for topic, days in self._days.items():
-                    self.app.storage.topics.take_over(topic.id, self._horizon(days), self.app.now())
+                    newest = self._newest[topic]
+                    self.app.storage.topics.take_over(topic.id, self._horizon(days), newest, self.app.now())
 
     def outcome(self) -> Imported:
         """What came of it all."""

@@ -284,7 +284,7 @@ def _select(
     harvest = fetch(app, day, fetched)
     if harvest.state is HarvestState.FAILED:
         failures.append(SourceError(f"nothing was fetched: {harvest.reason}"))
-        if not app.storage.harvests.undecided().papers:  # of an earlier fetch, that was not decided on
+        if not app.storage.harvests.has_undecided():  # of an earlier fetch, that was not decided on
             return harvest, queue_only(app, day)
     return harvest, _attempt(lambda: _settle(app, day), failures) or Decision(None, (), 0)
 

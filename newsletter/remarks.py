@@ -16,7 +16,7 @@ def remarks(app: App) -> tuple[Remark, ...]:
         found.append(Remark(RemarkKind.PARTIAL, topics=tuple(harvests.failures(newest.id))))
     if newest is not None and newest.state is HarvestState.STALE:
         found.append(Remark(RemarkKind.STALE))
-    if any(paper.provisional for paper in harvests.undecided().papers):
+    if harvests.is_provisional():
         found.append(Remark(RemarkKind.FEED_ONLY))
     return tuple(found)
 

@@ -17,7 +17,7 @@ class Basket:
 
     `listed` are the versions that a fetch proposes, by topic, in the order they came. Those settled under a topic
     and submitted before `proposed_since` are left out: nothing hangs on their order any more. So is what is
-    history to it. `reached` is the oldest listed of each topic that begins.
+    history to it. `reached` is the oldest that its own query brought of each topic that begins.
     """
 
     def __init__(
@@ -51,6 +51,10 @@ class Basket:
         settled = self._storage.editions.held({paper.id for paper in kept if paper.updated < self._since})
         for topic_id in topic_ids or found:
             self._list(topic_id, (inside[position] for position in positions(found.get(topic_id, 0))), settled)
+        for topic_id in self._begins.intersection(topic_ids):
+            oldest = min((inside[position].updated for position in positions(found[topic_id])), default=None)
+            if oldest is not None:
+                self.reached[topic_id] = min(oldest, self.reached.get(topic_id, oldest))
         for topic_id in list(topic_ids)[:1]:  # what was asked for one topic may match another only
             self._list(topic_id, (inside[position] for position in positions(matched & ~listed)), settled)
         self._await([inside[position] for position in positions(possible & ~answering)])
@@ -95,8 +99,6 @@ class Basket:
         for paper in papers:
             if paper.updated >= self._since or paper.version not in settled.get((topic_id, paper.id), ()):
                 listed.setdefault(paper.key)
-            if topic_id in self._begins:
-                self.reached[topic_id] = min(paper.updated, self.reached.get(topic_id, paper.updated))
 
     def candidates(self, papers: Sequence[Paper]) -> list[Paper]:
         """Those that may match once their comment is known, and that we do not hold in full."""

@@ -86,6 +86,9 @@ def _remarks(app: App, last: HarvestRecord | None, jobs: dict[str, Job], now: da
         )
     if last is not None:
         remarks += last.remarks
+    most, asked = app.config.arxiv.max_queries, sum(topic.personal for topic in app.storage.topics.asked())
+    if app.config.arxiv.source == "api" and asked > most:
+        remarks.append(f"readers have {asked} queries, and [arxiv] max_queries is {most}; all of them are asked")
     newest = app.storage.editions.newest()
     if newest is not None and app.today() - newest > _QUIET and last is not None and last.date > newest:
         remarks.append(f"nothing new since {newest}, though arXiv answers: {last.reason}")

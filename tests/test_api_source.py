@@ -3,7 +3,7 @@
 import gc
 import logging
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -21,11 +21,12 @@ from newsletter.demo.atom import error_feed
 from newsletter.demo.library import FixedAnswers, Question
 from newsletter.demo.library import search as answer
 from newsletter.errors import SourceError
+from newsletter.fetching import gather
 from newsletter.model import Account, Harvest, Paper
 from newsletter.query import parse, write_search_query
 from newsletter.sieve import Basket
-from newsletter.sources import Want, Window
-from newsletter.sources.api import MAX_JOINED, MAX_UNORDERED, ApiSource
+from newsletter.sources import Sifted, Want, Window
+from newsletter.sources.api import MAX_FIRST, MAX_JOINED, MAX_UNORDERED, ApiSource
 from newsletter.sources.atom import parse_answer
 from newsletter.sources.paging import BEGINNING, halves, submitted_in
 
@@ -34,6 +35,7 @@ OTHERS = ("Video Anomaly Detection", "Protein Language Models", "Causal Inferenc
 RECORDINGS = SHARED / "data/arxiv/atom"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no recordings of arXiv at {RECORDINGS}")
 DAY = timedelta(days=1)
+NOTHING = faults.Fault(found=lambda _: [])
 
 
 def query(name: str = NAME) -> str:
@@ -123,6 +125,51 @@ def test_a_topic_that_begins_reads_enough(source: ApiSource, arxiv: ArxivStandIn
     assert starts(arxiv) == [0, 10, 20]  # all of the days of the overlap
 
 
+class Picky(Keeper):
+    """Keeps one paper in a hundred."""
+
+    def take(self, papers: Sequence[Paper], topic_ids: Collection[int] = ()) -> Sifted:
+        ours = [paper for paper in papers if paper.id.endswith("00")]
+        return replace(super().take(ours, topic_ids), dropped=len(papers) - len(ours))
+
+
+@pytest.mark.parametrize(("depth", "overlap"), [(10_000, 500), (10_000, 2_400), (1_000, 1_500)])
+def test_a_topic_that_begins_is_not_read_for_ever(time: Time, tmp_path: Path, depth: int, overlap: int) -> None:
+    """If hardly anything of what arXiv finds matches here, there never is enough."""
+    papers = spread(6_000, timedelta(minutes=7))
+    end = START - timedelta(minutes=7) * overlap
+    with ArxivStandIn(Deep(papers, time)) as arxiv:
+        keeper, source = Picky(), make_source(arxiv, time, tmp_path, page=500, depth=depth)
+        harvest = fetch(source, keeper, want(begun=False, enough=500), window=since(end))
+    (account,) = harvest.accounts
+    assert (account.error, account.matched) == ("", 6_000)
+    assert account.received <= 4_500
+    late = {paper.key for paper in papers if paper.updated >= end and paper.id.endswith("00")}
+    assert late <= {paper.key for paper in keeper.papers}
+    assert len(late) >= 7
+
+
+def test_where_more_is_wanted_more_is_read(time: Time, tmp_path: Path) -> None:
+    with ArxivStandIn(Deep(spread(3_000, timedelta(minutes=7)), time)) as arxiv:
+        source = make_source(arxiv, time, tmp_path, page=500)
+        harvest = fetch(source, Keeper(), want(begun=False, enough=MAX_FIRST + 400), window=since(START - DAY))
+    assert harvest.accounts[0].received == MAX_FIRST + 500
+
+
+def test_what_was_not_read_for_a_topic_that_begins_is_history_to_it(time: Time, tmp_path: Path) -> None:
+    papers = [
+        replace(one, title="On Nothing") if number % 100 else one
+        for number, one in enumerate(spread(3_000, timedelta(minutes=7)))
+    ]
+    with ArxivStandIn(Given(sorted(papers, key=lambda one: one.updated, reverse=True), time)) as arxiv:
+        app = make_app(tmp_path, api_url=arxiv.url, topics=[NAME], time=time, arxiv={"max_results": 500})
+        gathered = gather(app, app.today())
+        assert MAX_FIRST <= gathered.record.received < len(papers)
+        oldest = min(paper.updated for paper in gathered.papers)
+        assert gathered.horizons == {1: min(oldest, START - 8 * DAY)}
+        app.close()
+
+
 def test_short_pages_lose_nothing(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
     arxiv.script(lambda _: faults.short_page(7))
     keeper = Keeper()
@@ -179,13 +226,50 @@ def test_an_empty_page_is_an_error(source: ApiSource, arxiv: ArxivStandIn, where
     assert harvest.sights == ()
 
 
-def test_no_answer_is_none_where_papers_are_known_to_answer(time: Time, tmp_path: Path) -> None:
-    """An index that has lost everything says that nothing matches."""
+KNOWN = frozenset(["0001.00001", "0001.00002"])
+
+
+def test_that_nothing_matches_is_believed_if_it_is_said_again(time: Time, tmp_path: Path) -> None:
+    """What was known to answer may have another title by now."""
     with ArxivStandIn(FixedAnswers({NAME: []}, clock=time.clock)) as arxiv:
-        source = make_source(arxiv, time, tmp_path)
+        source = ApiSource(make_client(tmp_path, time), arxiv.url, 10)
         assert fetch(source, Keeper()).failures == {}
-        known = want(expected=frozenset(["0001.00001", "0001.00002"]))
-        assert fetch(source, Keeper(), known).failures == {1: "an empty page at 0, though 2 match"}
+        assert len(arxiv.requests) == 2  # a look at the index
+        time.slept.clear()
+        harvest = fetch(source, Keeper(), want(expected=KNOWN))
+    assert harvest.failures == {}
+    assert [(account.matched, account.requests) for account in harvest.accounts] == [(0, 3)]
+    assert [pause for pause in time.slept if pause > 3] == [12, 36]
+
+
+def test_an_index_that_is_empty_for_a_minute_is_asked_until_it_is_not(
+    source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]
+) -> None:
+    arxiv.script([NOTHING, NOTHING])
+    keeper = Keeper()
+    assert fetch(source, keeper, want(expected=KNOWN)).failures == {}
+    assert keeper.papers == papers
+
+
+@pytest.mark.parametrize("others", [[faults.empty_page(), NOTHING], [NOTHING, faults.empty_page()]])
+def test_that_nothing_matches_is_not_believed_of_who_said_otherwise(
+    source: ApiSource, arxiv: ArxivStandIn, others: list[faults.Fault]
+) -> None:
+    answers = iter(others)
+    arxiv.script(lambda _: next(answers, NOTHING))
+    assert fetch(source, Keeper(), want(expected=KNOWN)).failures == {1: "an empty page at 0, though 45 match"}
+
+
+def test_nothing_for_some_is_no_reason_not_to_ask_for_the_rest(
+    several: ArxivStandIn, time: Time, tmp_path: Path
+) -> None:
+    """Not even when the time for pauses has gone."""
+    nothing = [Want(number, f'ti:"nothing {number}"', expected=KNOWN, begun=False) for number in range(10, 30)]
+    source = ApiSource(make_client(tmp_path, time), several.url, 10)
+    harvest = fetch(source, Keeper(), *nothing, want())
+    assert harvest.accounts[-1].received == 5
+    assert set(harvest.failures.values()) <= {"nothing matches, though 2 did"}
+    assert 1 not in harvest.failures
 
 
 def test_pdf_links_first_change_nothing(source: ApiSource, arxiv: ArxivStandIn, papers: list[Paper]) -> None:
@@ -281,13 +365,13 @@ def test_topics_that_have_begun_are_asked_in_one_request(several: ArxivStandIn, 
 
 
 def test_a_joined_query_has_an_end(time: Time, tmp_path: Path) -> None:
-    long = [Want(number, f'ti:"{"word " * 40}{number}"') for number in range(40)]
+    long = [Want(number, f'ti:"{"word " * 40}{number}"', expected=KNOWN) for number in range(40)]
     with ArxivStandIn(FixedAnswers({NAME: []}, clock=time.clock)) as arxiv:
         harvest = fetch(make_source(arxiv, time, tmp_path), Keeper(), *long)
-        asked = [text for text in queries(arxiv) if "submittedDate" not in text]
-    assert max(map(len, asked)) <= MAX_JOINED
-    assert 5 <= len(asked) < 10
-    assert sorted(topic for account in harvest.accounts for topic in account.topic_ids) == list(range(40))
+        assert max(len(text) for text in queries(arxiv) if "submittedDate" not in text) <= MAX_JOINED
+    joined = [account.topic_ids for account in harvest.accounts if len(account.topic_ids) > 1]
+    assert 5 <= len(joined) < 10
+    assert sorted(topic for group in joined for topic in group) == list(range(40))
     too_long = Want(1, f'ti:"{"word " * 400}"')
     with ArxivStandIn(FixedAnswers({NAME: []}, clock=time.clock)) as arxiv:
         fetch(make_source(arxiv, time, tmp_path), Keeper(), too_long, want(2))

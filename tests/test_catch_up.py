@@ -187,6 +187,28 @@ def test_a_topic_that_began_with_the_feed_alone_is_not_told_its_history(tmp_path
         app.close()
 
 
+def test_details_that_come_a_day_late_still_count(tmp_path: Path) -> None:
+    """The query API may know nothing yet of what a feed shows; a query on comments waits for it."""
+    evenings = batches(SUNDAY, SUNDAY + timedelta(days=4))
+    fields = {"title": "On Lattices", "comment": "Accepted at a conference"}
+    with a_newsletter(tmp_path, a_paper_each(evenings, **fields), "feed") as (app, arxiv, time):
+        subscribe(app, "other@example.org", queries=("co:accepted",))
+        bring_out(app)
+        time.now += timedelta(days=1)
+        bring_out(app)
+        time.now += timedelta(days=1)
+        none = faults.Fault(found=lambda _: ())
+        arxiv.script(lambda request: none if "id_list" in request.params else None)
+        for _ in range(2):  # it is tried again
+            bring_out(app)
+            time.now += timedelta(minutes=10)
+        assert 3 not in numbers(app, app.today())
+        arxiv.script(())
+        time.now += timedelta(days=1)
+        bring_out(app)
+        assert {3, 4} <= set(numbers(app, app.today()))
+
+
 def test_memory_does_not_grow_with_what_is_read(tmp_path: Path) -> None:
     """The weekly pass over thousands of papers that are known holds a few pages of them."""
     evenings = batches(SUNDAY - timedelta(days=80), SUNDAY + timedelta(days=10))
@@ -205,7 +227,7 @@ def test_memory_does_not_grow_with_what_is_read(tmp_path: Path) -> None:
         record = app.storage.harvests.newest()
         assert record is not None
         assert record.received > 800
-        assert len(arxiv.requests) - asked == len(alive) - 1 == -(-record.received // 100)
+        assert len(arxiv.requests) - asked == -(-record.received // 100) < len(alive)
         news = len(told(app, app.today()))
         assert max(alive) - base <= news + 2 * 100
 

@@ -3,15 +3,17 @@
 import gzip
 import itertools
 import logging
+import re
 import resource
 import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -171,7 +173,8 @@ def test_a_slow_drip_has_an_end(folder: Path, time: Time, arxiv: ArxivStandIn) -
     client = make_client(folder, time, 0, monotonic=lambda: next(ticks))
     arxiv.script(lambda _: faults.slow_drip(50, 0.01))
     assert "the answer takes longer than 120 s" in str(failure(client, arxiv))
-    assert len(arxiv.requests) == 4
+    assert len(arxiv.requests) == 2  # what was waited for in vain is taken from the budget
+    assert client.spent
 
 
 def test_a_slow_answer_is_awaited(folder: Path, time: Time, arxiv: ArxivStandIn) -> None:
@@ -219,9 +222,41 @@ def test_broken_http(folder: Path, time: Time, answer: bytes, result: bytes | st
                 client.get(address, {}, bytes)
 
 
+@pytest.mark.parametrize(
+    "begins",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n",
+    ],
+    ids=["status", "header", "chunk", "body", "to the end"],
+)
+def test_a_line_that_drips_is_cut_wherever_it_is(folder: Path, begins: bytes) -> None:
+    """Each byte comes in time."""
+    moments, limit = Time(), 0.2
+    with speaking(begins, forever=True) as address:
+        client = make_client(folder, moments, 0, timeouts=(5.0, 5.0), longest=limit)
+        began = monotonic()
+        with pytest.raises(SourceError, match=r"^the answer takes longer than 0\.2 s$"):
+            client.get(address, {}, bytes)
+        assert 4 * limit <= monotonic() - began < 4 * limit + 2
+    assert client.requests == 4
+
+
+def test_an_answer_in_time_is_not_cut_by_those_before(folder: Path, time: Time, arxiv: ArxivStandIn) -> None:
+    client = make_client(folder, time, 0, longest=5.0)
+    threads = threading.active_count()
+    for _ in range(20):
+        ask(client, arxiv)
+    assert threading.active_count() <= threads + 2  # the server's own
+
+
 @contextmanager
-def speaking(answer: bytes) -> Iterator[str]:
-    """A server that says one thing to everybody, and hangs up."""
+def speaking(answer: bytes, *, forever: bool = False) -> Iterator[str]:
+    """A server that says one thing to everybody, and hangs up, or goes on `forever` with a byte at a time."""
+    told_to_end = threading.Event()
 
     def serve() -> None:
         while True:
@@ -229,9 +264,11 @@ def speaking(answer: bytes) -> Iterator[str]:
                 connection, _ = server.accept()
             except OSError:
                 return
-            with connection:
+            with connection, suppress(OSError):
                 connection.recv(2**16)
                 connection.sendall(answer)
+                while forever and not told_to_end.wait(0.02):
+                    connection.sendall(b"a")
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve)
@@ -239,6 +276,7 @@ def speaking(answer: bytes) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{server.getsockname()[1]}/"
         finally:
+            told_to_end.set()
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
 
@@ -304,6 +342,31 @@ def test_one_fetch_waits_no_longer_than_its_budget(
     arxiv.script([faults.internal_error()])
     ask(client, arxiv)
     assert sum(time.slept) >= spent + 12
+
+
+def test_what_several_sources_ask_for_one_fetch_has_one_budget(folder: Path, time: Time, arxiv: ArxivStandIn) -> None:
+    client, one, other = make_client(folder, time), object(), object()
+    arxiv.script(lambda _: faults.internal_error())
+    for _ in range(4):
+        client.begin(one)
+        failure(client, arxiv)
+    assert sum(time.slept) <= BUDGET + 3 * len(arxiv.requests)
+    spent = sum(time.slept)
+    client.begin(other)
+    failure(client, arxiv)
+    assert sum(time.slept) >= spent + 12 + 36 + 108
+
+
+def test_each_attempt_and_each_pause_is_a_sign_of_life(folder: Path, time: Time, arxiv: ArxivStandIn) -> None:
+    client = make_client(folder, time)
+    signs: list[tuple[int, int]] = []
+    client.begin(pulse=lambda: signs.append((len(arxiv.requests), len(time.slept))))
+    arxiv.script([faults.internal_error(), faults.moved(307)])
+    ask(client, arxiv)
+    assert signs == [(0, 0), (1, 0), (1, 1), (2, 1)]  # a request, a pause, and a request with its redirect
+    client.begin()
+    ask(client, arxiv)
+    assert len(signs) == 4
 
 
 def test_who_says_too_much_is_left_alone_ever_longer(folder: Path, time: Time, arxiv: ArxivStandIn) -> None:
@@ -439,3 +502,23 @@ def test_a_query_stands_in_no_line_and_no_error(
 def test_what_arxiv_says_is_told_as_far_as_that(folder: Path, time: Time, arxiv: ArxivStandIn) -> None:
     arxiv.script([ECHOES[1]])
     assert str(failure(make_client(folder, time), arxiv)) == "HTTP 400: arXiv says: Invalid query string"
+
+
+@pytest.mark.parametrize("query", ['au:"Xu Yi"', 'ti:"气候"', "all:x"])
+@pytest.mark.parametrize("form", ["arXiv says: cannot parse {}", "{}", "it begins '{}'", "no field for {:.10}"])
+def test_short_words_are_words_too(
+    folder: Path, time: Time, arxiv: ArxivStandIn, query: str, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = query.partition(":")[2]
+    arxiv.script(lambda _: faults.answered(500, form.format(said).encode()))
+    with pytest.raises(SourceError) as raised:
+        make_client(folder, time).get(arxiv.url, {"search_query": query}, parse_answer)
+    assert str(raised.value).startswith("HTTP 500")
+    told = set(re.findall(r"\w+", f"{raised.value} {caplog.text}"))
+    assert told.isdisjoint(re.findall(r"\w+", said))
+
+
+@pytest.mark.parametrize("said", ["by Zyxwell", "by Zyxw", "by &quot;Zyxwell&quot;", "by %5AYXWELL"])
+def test_a_name_that_is_cut_or_masked_is_still_one(folder: Path, time: Time, arxiv: ArxivStandIn, said: str) -> None:
+    arxiv.script(lambda _: faults.answered(500, f"nothing: {said}"))
+    assert str(failure(make_client(folder, time), arxiv)) == "HTTP 500: nothing"

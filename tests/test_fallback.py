@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.model import Harvest, HarvestState, Paper
 from newsletter.query import parse, write_search_query
 from newsletter.sources import Want, Window
+from newsletter.sources.client import BUDGET
 
 DAY = timedelta(days=1)
 QUERY = write_search_query(parse("Graph Neural Networks"))
@@ -39,13 +41,14 @@ def arxiv(time: Time) -> Iterator[ArxivStandIn]:
         yield server
 
 
-def wired(folder: Path, arxiv: ArxivStandIn, time: Time, source: str) -> App:
+def wired(folder: Path, arxiv: ArxivStandIn, time: Time, source: str, **others: Any) -> App:
     """The product's own wiring; the search goes by another name, so that each host can be left alone."""
     section: dict[str, Any] = {
         "source": source,
         "feed_url": arxiv.feed_url,
         "oai_url": arxiv.oai_url,
         "categories": ["cs.LG"],
+        **others,
     }
     api_url = arxiv.url.replace("127.0.0.1", "localhost")
     return make_app(folder, api_url=api_url, time=time, arxiv=section)
@@ -73,7 +76,8 @@ def asked(arxiv: ArxivStandIn) -> list[str]:
     return [name for number, name in enumerate(names) if number == 0 or names[number - 1] != name]
 
 
-OLD, OTHER = Want(1, QUERY), Want(2, 'ti:"something else"')
+KNOWN = frozenset(make_paper(number).id for number in range(100))
+OLD, OTHER = Want(1, QUERY, expected=KNOWN), Want(2, 'ti:"something else"', expected=KNOWN)
 NEW = Want(3, QUERY, begun=False, enough=100)
 
 
@@ -240,6 +244,45 @@ def test_without_wants_nothing_is_asked(arxiv: ArxivStandIn, time: Time, tmp_pat
     assert arxiv.requests == []
 
 
+# ---------------------------------------------------------------- signs of life, and patience
+
+
+@pytest.mark.parametrize("source", ["api", "feed"])
+@pytest.mark.parametrize("down", [(), ("/api",), ("/rss", "/oai"), ("/",)])
+def test_no_request_is_made_in_silence(
+    arxiv: ArxivStandIn, time: Time, tmp_path: Path, source: str, down: tuple[str, ...]
+) -> None:
+    """Whichever source makes it, whether it is answered, and that of the details too."""
+    arxiv.script(ill(*down))
+    app = wired(tmp_path, arxiv, time, source)
+    with app.storage.write():
+        app.storage.papers.add([make_paper(90, provisional=True)], time.now)
+    told: list[tuple[int, int]] = []
+    for days in (0, 9):
+        time.now += days * DAY
+        told.clear()
+        arxiv.requests.clear()
+        fetching.fetch(app, app.today(), lambda done, _all: told.append((done, len(arxiv.requests))))
+        assert {requests for _, requests in told} >= set(range(len(arxiv.requests)))
+        assert [done for done, _ in told] == sorted(done for done, _ in told)
+        assert told[-1][0] == 1
+        assert len(arxiv.requests) >= 2
+    app.close()
+
+
+@pytest.mark.parametrize("source", ["api", "feed"])
+def test_all_sources_share_the_time_that_one_fetch_may_wait(
+    arxiv: ArxivStandIn, time: Time, tmp_path: Path, source: str
+) -> None:
+    arxiv.script(ill("/"))
+    app = wired(tmp_path, arxiv, time, source, interval=3)
+    moments = [time.now]
+    fetching.fetch(app, app.today(), lambda _done, _all: moments.append(time.now))
+    assert BUDGET / 2 < sum(time.slept) <= BUDGET + 3 * len(arxiv.requests)
+    assert max(after - before for before, after in pairwise([*moments, time.now])) <= timedelta(seconds=BUDGET)
+    app.close()
+
+
 # ---------------------------------------------------------------- as it is recorded
 
 
@@ -251,7 +294,9 @@ def test_a_deep_pass_that_the_search_refused_is_not_done(arxiv: ArxivStandIn, ti
     time.now += 8 * DAY
     arxiv.script(ill("/api"))
     refused = fetching.fetch(app, app.today())
-    assert refused.complete
+    complete = app.storage.harvests.newest_complete()
+    assert complete is not None
+    assert complete.ended == refused.ended
     assert refused.overlap is not None
     assert time.now - refused.overlap < 20 * DAY
     time.now += DAY

@@ -54,7 +54,7 @@ def aged(number: int, days: float, title: str = "On Graph Neural Networks", **fi
     """A paper submitted some days before the day of the first edition."""
     moment = datetime(2026, 1, 6, 6, tzinfo=UTC) - timedelta(days=days)
     month = f"{moment:%y%m}"
-    return make_paper(number, title, id=f"{month}.{number:05}", submitted=moment, updated=moment, **fields)
+    return make_paper(number, title, **{"id": f"{month}.{number:05}", "submitted": moment, "updated": moment, **fields})
 
 
 def take(app: App, text: str, name: str = "theirs.md") -> Imported:
@@ -196,17 +196,19 @@ def test_what_was_shown_is_not_told_and_everything_else_is(tmp_path: Path) -> No
         assert done.strangers == {"Trajectory": 2}
         second = replace(shown[0], version=2, updated=time.now - timedelta(minutes=5))
         late = aged(30, 1.6)  # submitted between those shown
-        before = [aged(31, 3.3), aged(32, 5)]  # before the oldest row's day: the list had dropped them
+        # Before the oldest row's day: the list had dropped them; what moderation held back it never had.
+        before = [replace(aged(number, days), id=f"2512.{number:05}") for number, days in ((31, 3.3), (32, 5))]
+        held_back = [aged(34, 3.4), aged(35, 40, id="2601.00035")]
         also = [aged(33, 4, "A Time Series"), aged(23, 24, "A Time Series")]
         first = [aged(number, number - 39, "On Diffusion") for number in range(40, 43)]
-        graphs = sorted([*shown[1:], second, late, *before], key=lambda paper: paper.updated, reverse=True)
+        graphs = sorted([*shown[1:], second, late, *before, *held_back], key=lambda paper: paper.updated, reverse=True)
         library.answers = {
             write_search_query(name_query(GRAPHS)): graphs,
             write_search_query(name_query(SERIES)): [also[0], *series, also[1]],
             write_search_query(name_query("Diffusion")): first,
         }
         publish(app, day())
-        names = {GRAPHS: [second, late], SERIES: also, "Diffusion": first}
+        names = {GRAPHS: [second, late, *held_back], SERIES: also, "Diffusion": first}
         assert told(app) == {name: {f"{one.id}v{one.version}" for one in papers} for name, papers in names.items()}
         app.close()
 
@@ -314,8 +316,23 @@ def test_a_horizon_rises_until_something_is_announced_and_falls_with_the_query(t
     assert horizon() == datetime(2025, 12, 27, tzinfo=UTC)
     take(app, seed_readme({GRAPHS: [aged(50 + number, number / 9) for number in range(1, 11)]}))
     assert horizon() == datetime(2026, 1, 5, tzinfo=UTC)
+    assert app.storage.topics.named(GRAPHS).newest == "2601.00060"
     app.storage.topics.follow([(GRAPHS, "ti:graph")])
-    assert (horizon(), app.storage.topics.named(GRAPHS).begun) == (None, False)
+    assert (horizon(), app.storage.topics.named(GRAPHS).begun, app.storage.topics.named(GRAPHS).newest) == (
+        None,
+        False,
+        "",
+    )
+
+
+def test_the_latest_identifier_is_one_of_the_new_form(tmp_path: Path) -> None:
+    """And of the newest README, or what moderation held back since would count as told."""
+    app = make_app(tmp_path, topics=(GRAPHS, SERIES))
+    old = aged(1, 9_000, id="math/0309136")
+    rows = [replace(aged(2, 1), id="1412.9999"), replace(aged(3, 2), id="1501.00001"), old]
+    take(app, seed_readme({GRAPHS: rows, SERIES: [aged(4, 5, "A Time Series")]}))
+    take(app, seed_readme({GRAPHS: [old]}))
+    assert {topic.newest for topic in app.storage.topics.all()} == {aged(4, 5).id}
 
 
 # ---------------------------------------------------------------- history

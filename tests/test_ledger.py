@@ -245,6 +245,81 @@ def test_claiming_does_not_sort_the_queue(app: App) -> None:
         assert not any("TEMP B-TREE" in step or "SCAN d" in step for step in plan), plan
 
 
+def test_what_is_undecided_is_found_without_reading_all_that_was_asked(app: App, time: Time) -> None:
+    for number in range(3):
+        bring(app, make_paper(number))
+        settle(app, app.today())
+        time.now += timedelta(days=1)
+    assert app.storage.database.value("SELECT count(*) FROM asked") == 0
+    bring(app, make_paper(9))
+    statements: list[str] = []
+    connection = app.storage.database.tables.conn
+    connection.set_trace_callback(statements.append)
+    assert app.storage.harvests.undecided().answered
+    assert app.storage.harvests.has_undecided()
+    assert not app.storage.harvests.is_provisional()
+    connection.set_trace_callback(None)
+    selects = [statement for statement in statements if statement.lstrip().startswith("SELECT")]
+    assert len(selects) == 5
+    for statement in selects:
+        plan = [row["detail"] for row in app.storage.database.rows(f"EXPLAIN QUERY PLAN {statement}")]
+        scans = [step for step in plan if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"]
+        assert all(step.startswith("SCAN harvests USING") and "harvests_undecided" in step for step in scans), plan
+
+
+def test_what_failed_is_remembered_after_the_decision(app: App) -> None:
+    bring(app, make_paper(1))
+    with app.storage.write():
+        app.storage.database.execute("UPDATE asked SET error = 'cut' WHERE topic_id = 1")
+    settle(app, app.today())
+    assert app.storage.harvests.failures(1) == {1: "cut"}
+
+
+def test_whether_anything_is_undecided_and_lacks_details(app: App) -> None:
+    harvests = app.storage.harvests
+    assert (harvests.has_undecided(), harvests.is_provisional()) == (False, False)
+    bring(app, make_paper(1), make_paper(2, provisional=True))
+    assert (harvests.has_undecided(), harvests.is_provisional()) == (True, True)
+    settle(app, app.today())
+    assert (harvests.has_undecided(), harvests.is_provisional()) == (False, False)
+
+
+def test_details_are_asked_for_in_turn_and_not_given_up_at_once(app: App, time: Time) -> None:
+    papers = app.storage.papers
+    old, young = make_paper(1, provisional=True), make_paper(2, provisional=True)
+    for paper in (old, young):
+        with app.storage.write():
+            papers.add([paper], time.now)
+        time.now += timedelta(days=1)
+
+    def asks() -> str:
+        (paper,) = papers.provisional(1)
+        with app.storage.write():
+            papers.asked_in_vain([paper.key], time.now)
+        return paper.id
+
+    rounds = []
+    for _ in range(14):
+        rounds.append(asks())
+        time.now += timedelta(days=1)
+        if not papers.provisional(1):
+            break
+    assert rounds[:6] == [young.id, old.id] * 3
+    # Each once more after eight days.
+    assert rounds[6:] == [young.id, old.id, young.id]
+
+
+def test_what_was_asked_for_first_long_after_it_was_seen_is_asked_for_twice(app: App, time: Time) -> None:
+    """A README brings thousands at once."""
+    with app.storage.write():
+        app.storage.papers.add([make_paper(1, provisional=True)], time.now)
+    time.now += timedelta(days=30)
+    for left in (1, 0):
+        with app.storage.write():
+            app.storage.papers.asked_in_vain([make_paper(1).key], time.now)
+        assert len(app.storage.papers.provisional(9)) == left
+
+
 def test_a_digest_is_not_taken_back_past_one_that_was_sent(app: App, time: Time, post: Post) -> None:
     queue(app, "reader@example.org")
     with app.storage.write():

@@ -83,14 +83,41 @@ def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_topics_that_had_begun_leave_what_was_before_alone(tmp_path: Path) -> None:
     """Fetches reach further back now than they did: what nobody read then is not told as new."""
     storage = Storage(load(FIRST, tmp_path))
-    last = storage.database.value("SELECT max(ended) FROM harvests")
+    last = to_moment(storage.database.value("SELECT max(started) FROM harvests")) - timedelta(days=8)
     newest = storage.database.value("SELECT max(id) FROM papers")
-    topics = [topic for topic in storage.topics.all() if topic.begun]
+    topics = [topic for topic in storage.topics.asked() if topic.begun]
     assert topics
-    assert {(topic.horizon, topic.newest) for topic in topics} == {(to_moment(last) - timedelta(days=8), newest)}
-    before = make_paper(0, submitted=to_moment(last) - timedelta(days=9), updated=to_moment(last) - timedelta(days=9))
+    assert {(topic.horizon, topic.newest) for topic in topics} == {(last, newest)}
+    before = make_paper(0, submitted=last - timedelta(days=1), updated=last - timedelta(days=1))
     assert all(topic.is_history(before) for topic in topics)
     assert not any(topic.is_history(replace(before, id="0001.99999")) for topic in topics)
+    storage.close()
+
+
+def test_what_came_during_an_outage_is_not_left_alone(tmp_path: Path) -> None:
+    """Of each topic what counts is when all of it came last."""
+    with closing(sqlite3.connect(load(FIRST, tmp_path))) as database:
+        (last,) = database.execute("SELECT max(started) FROM harvests").fetchone()
+        begun = {row[0]: row[1] for row in database.execute("SELECT id, begun FROM topics")}
+        for state, started, ended, errors in (
+            ("partial", "2026-01-20T07:00:00Z", "2026-01-20T08:00:00Z", {1: "", 2: "cut"}),
+            ("failed", "2026-02-03T07:00:00Z", "2026-02-03T08:00:00Z", {1: "dead", 2: "dead"}),
+        ):
+            added = database.execute(
+                "INSERT INTO harvests (date, started, ended, source, state, reason, requests, matched, received,"
+                " outside, dropped) VALUES (substr(?1, 1, 10), ?1, ?2, 'api', ?3, '', 1, 1, 1, 0, 0)",
+                (started, ended, state),
+            )
+            answers = [(added.lastrowid, topic, error) for topic, error in errors.items()]
+            database.executemany("INSERT INTO asked VALUES (?, ?, ?)", answers)
+        database.execute("DELETE FROM asked WHERE topic_id = 4")
+        database.commit()
+    storage = Storage(tmp_path / "subscribers.db")
+    horizons = {topic.id: topic.horizon for topic in storage.topics.all()}
+    expected = {1: "2026-01-20T07:00:00Z", 2: last, 4: begun[4]}
+    assert {topic: horizons[topic] for topic in expected} == {
+        topic: to_moment(moment) - timedelta(days=8) for topic, moment in expected.items()
+    }
     storage.close()
 
 

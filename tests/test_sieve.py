@@ -163,6 +163,18 @@ def test_for_a_topic_that_begins_it_is(app: App) -> None:
     assert listed(found) == {2: keys(old)}
 
 
+def test_how_far_back_a_topic_was_read_only_its_own_query_tells(app: App) -> None:
+    """Other sources tell of old papers too, and of a few only."""
+    ours, others = (about(n, GRAPHS, ANOMALY, updated=START - n * DAY, submitted=START - n * DAY) for n in (20, 400))
+    found = basket(app)
+    found.take([others])
+    found.take([others], (2,))
+    assert found.reached == {2: others.updated}
+    found.take([ours, about(1, GRAPHS)], (1,))
+    found.take([replace(others, id="0001.00401", title="On Video Anomaly Detection")], (1, 3))
+    assert found.reached == {1: ours.updated, 2: others.updated}
+
+
 # ---------------------------------------------------------------- what a feed leaves out
 
 

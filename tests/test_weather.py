@@ -56,7 +56,7 @@ DOWN = {
     "redirects in a circle": faults.going_round(),
     "a reset": faults.connection_reset(),
     "a reset within": faults.reset_within(),
-    "a slow drip": faults.slow_drip(200, 0.001),
+    "a slow drip": faults.slow_drip(20, 0.001),
     "cut off": faults.truncated(),
     "billion laughs": bodies.billion_laughs(),
     "an external entity": bodies.external_entity("file:///etc/passwd"),
@@ -121,7 +121,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
             topics=sections.pop("topics", (GRAPHS,)),
             # Other hosts, as at arXiv: one that wants to be left alone does not silence all.
             arxiv_section={"oai_url": arxiv.oai_url.replace("127.0.0.1", "localhost"), **sections.pop("arxiv", {})},
-            outside={"monotonic": lambda: float(next(ticks)) * 50},  # an answer that drips takes minutes
+            outside={"monotonic": lambda: float(next(ticks)) * 8},  # an answer that drips takes minutes
             **sections,
         )
         open_ones.append((app, arxiv))

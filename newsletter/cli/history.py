@@ -9,7 +9,8 @@ from newsletter import backfilling, importing
 from newsletter import publish as verbs
 from newsletter.backfilling import Filled
 from newsletter.cli.context import Context, DateType
-from newsletter.errors import RunError, SourceError, UsageError
+from newsletter.errors import BusyError, RunError, SourceError, UsageError
+from newsletter.locks import hold
 from newsletter.storage.backfills import Course
 
 _FIRST_DATE = date(1991, 8, 14)  # arXiv's first day
@@ -58,7 +59,8 @@ def backfill(context: Context, since: date, names: tuple[str, ...]) -> None:
     if not _FIRST_DATE <= since <= app.today():
         raise UsageError(f"--since {since}: there is nothing from then on (allowed: {_FIRST_DATE} to {app.today()})")
     failures: list[RunError] = []
-    with verbs.publishing(app), context.progress("Asking", "months") as progress:
+    # A publish may go on meanwhile: what it is to decide on is left to it.
+    with hold(app.lock_file("backfill"), "backfilling"), context.progress("Asking", "months") as progress:
         courses = backfilling.plan(app, since, names)
         done, total = 0, sum(backfilling.slices(course) for _, course in courses)
         progress(done, total)
@@ -75,8 +77,11 @@ def backfill(context: Context, since: date, names: tuple[str, ...]) -> None:
                 failures.append(_failure(filled))
                 break
         try:
-            outcome = verbs.archive(app)
+            with verbs.publishing(app):
+                outcome = verbs.archive(app)
             click.echo(f"Archive: {f'commit {outcome.commit[:12]}' if outcome.commit else 'unchanged'}.")
+        except BusyError as error:
+            click.echo(f"Archive: left to the next edition, since {error}.")
         except RunError as error:
             failures.append(error)
     for failure in failures[1:]:

@@ -116,7 +116,7 @@ def describe(report: verbs.Report, *, dry_run: bool) -> list[str]:
         lines.append(f"{report.day}: no edition. {report.harvest.reason}")
     else:
         counts = ", ".join(f"{number} {kind}" for kind, number in report.decision.counts.items())
-        lines.append(f"{report.day}: {counts}. Fetched: {report.harvest.reason}")
+        lines.append(f"{report.day}: {counts}. Fetched: {report.harvest.state}: {report.harvest.reason}")
     if dry_run:
         lines.append(f"Would be sent to {report.decision.queued}. This was a rehearsal: nothing was written or sent.")
     else:

@@ -18,7 +18,7 @@ What arXiv's search makes of a query differs from what is matched here; the fact
 
 import re
 
-from newsletter.query.spelling import spellings
+from newsletter.query.spelling import VERSION, spellings
 from newsletter.query.tree import And, Node, Not, Or, Term, combine, negate, positive_terms
 from newsletter.query.writing import layout
 
@@ -71,8 +71,10 @@ def _at_least(tree: Node) -> Node | None:
 
 def _can_be_excluded(term: Term) -> bool:
     match term.field:
-        case "cat" | "id":
+        case "cat":
             return True
+        case "id":
+            return not VERSION.search(term.words)
         case "all" | "rn":
             return False
         case "au":

@@ -93,6 +93,8 @@ def _field(query: str, prefix: str, position: int) -> Token:
 def _refuse_other_languages(query: str, word: str, position: int) -> None:
     if word in _OTHERWISE:
         raise QueryError(query, position, _OTHERWISE[word])
+    if word.startswith(":"):
+        raise QueryError(query, position, "a colon follows its field at once, as in ti:word; quotes keep it")
     if _SIGNED.match(word):
         raise QueryError(
             query, position, f"{word[0]} before a word means nothing here: ANDNOT excludes, quotes keep it"

@@ -14,6 +14,7 @@ from newsletter.text import fold
 _MOST = 8  # spellings by all combinations; of more, each place is varied by itself
 _TEXT_WORDS = re.compile(r"[^\W_]+(?:(?:['.]|(?<=\d),(?=\d))[^\W_]+)*")
 _NAME_WORDS = re.compile(r"(?:(?<!\S)')?[^\W_]+(?:(?:'|\.?-|\.)[^\W_]+)*")
+VERSION = re.compile(r"v\d+$")
 _HYPHENS = re.compile("[-‐‑‒–]")
 # What stands before an apostrophe ("d'Alembert", "O'Neil", "N'Diaye"), and behind one ("Newton's").
 _BEFORE, _BEHIND = frozenset("dlomnt"), frozenset(("s", "t", "d", "m", "ll", "re", "ve"))
@@ -27,7 +28,7 @@ def spellings(term: Term) -> list[str]:
         case "cat":
             found = [written, *other_names(term.words)]
         case "id":
-            found = [term.words]
+            found = [VERSION.sub("", term.words)]  # there, only newest versions are found
         case "au":
             found = _spell_name(written)
         case _:

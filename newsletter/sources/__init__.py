@@ -10,6 +10,22 @@ from newsletter.model import Harvest, Paper
 Progress = Callable[[int], None]
 
 
+class Upward:
+    """Progress that is never told backwards, whoever of several tells it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._done = progress, 0
+
+    def __call__(self, done: int) -> None:
+        """So many are done, unless it was more before."""
+        self._done = max(self._done, done)
+        self._progress(self._done)
+
+    def again(self) -> None:
+        """Nothing has changed: a sign of life."""
+        self._progress(self._done)
+
+
 @dataclass(frozen=True, slots=True)
 class Want:
     """What is asked for one topic.
@@ -72,6 +88,7 @@ class Source(Protocol):
     ) -> Harvest:
         """Ask for every want. One that fails is named in the harvest; it does not stop the others.
 
-        `progress` is called with the number of wants done, after each page.
+        `progress` is called with the number of wants done, after each page; also, lest silence be taken for death,
+        before each request and each pause. Sources that are asked for the same fetch get the same window.
         """
         ...

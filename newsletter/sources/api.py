@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from newsletter.errors import SourceError
 from newsletter.model import Account, Harvest, Paper, Sight
-from newsletter.sources import Progress, Sieve, Want, Window
+from newsletter.sources import Progress, Sieve, Upward, Want, Window
 from newsletter.sources.client import Client
 from newsletter.sources.paging import (
     BEGINNING,
@@ -28,6 +28,7 @@ from newsletter.sources.tally import Books, Tally, signature
 log = logging.getLogger(__name__)
 
 MAX_UNORDERED = 2_000  # entries that are read on when the order is not the one asked for
+MAX_FIRST = 2_000  # entries that are read for a topic that begins, once the overlap is covered, if fewer do not do
 MAX_JOINED = 1_500  # characters of queries joined into one; request lines have an end
 _OR = " OR "
 _FUTURE = timedelta(days=1)  # a range that ends today has come back empty
@@ -50,9 +51,10 @@ class ApiSource:
         self, wants: Sequence[Want], window: Window, sieve: Sieve, progress: Progress = lambda _done: None
     ) -> Harvest:
         """Ask for every want; see `Source.fetch`. Where nothing is new, a look at the index shows how far it is."""
-        self._client.begin()
+        upward = Upward(progress)
+        self._client.begin(window, upward.again)
         books = Books(self.name, self._client)
-        asking = _Asking(self._reading, books, window, sieve, progress)
+        asking = _Asking(self._reading, books, window, sieve, upward)
         for group in _groups(wants):
             asking.ask(group)
         nothing = not asking.failures and not any(account.news for account in books.accounts)
@@ -141,17 +143,19 @@ class _Asking:
             return list(group)
         self.books.close(reading.tally)
         found = reading.identifiers
-        return [want for want in group if len(group) > 1 and want.expected and want.expected.isdisjoint(found)]
+        return [want for want in group if len(group) > 1 and want.expected.isdisjoint(found)]
 
     def _read(self, reading: Reading, group: Sequence[Want], submitted: Range | None = None) -> None:
         """Read until all is known and the overlap is covered; by dates where there is more than can be paged."""
         begun, enough = group[0].begun, max(want.enough for want in group)
+        most = max(MAX_FIRST, enough)  # of many that match there few may match here
         known = 0 if submitted else max(len(want.expected) for want in group)
         for papers, oldest in reading.pages(_joined(group), submitted, known=known):
             sifted = reading.tally.sift(papers, self.sieve)
             self.progress(self._done)
             covered = reading.ordered and oldest is not None and oldest < self.window.overlap
-            if covered and (not sifted.news if begun else reading.tally.kept >= enough):
+            tally = reading.tally
+            if covered and (not sifted.news if begun else tally.kept >= enough or tally.received >= most):
                 return
             if not reading.ordered and not reading.ended and reading.tally.received >= MAX_UNORDERED:
                 raise SourceError("the answers are not in the order asked for")
@@ -170,10 +174,13 @@ def _any_of(categories: Sequence[str]) -> str:
 
 
 def _groups(wants: Sequence[Want]) -> Iterator[list[Want]]:
-    """What is asked in one request: topics that have begun, as many as fit; others alone, since they read further."""
+    """What is asked in one request: as many as fit of the topics that have begun and of which we expect something.
+
+    The others alone: those that begin read further, and where nothing is expected nothing shows that it was understood.
+    """
     group: list[Want] = []
     for want in wants:
-        if not want.begun:
+        if not want.begun or not want.expected:
             yield [want]
         elif group and len(_joined([*group, want])) > MAX_JOINED:
             yield group

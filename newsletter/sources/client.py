@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import TypeVar
 from urllib.parse import unquote_plus, urljoin, urlsplit
 
@@ -17,17 +18,18 @@ import requests
 import urllib3
 
 from newsletter.errors import SourceError
+from newsletter.sources.exchange import CuttingAdapter, Exchange
 from newsletter.sources.gate import LONGEST_PAUSE, CoolingError, Gate, GateError, Turn
 from newsletter.text import INVISIBLE
 
 log = logging.getLogger(__name__)
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two bytes
-LONGEST_ANSWER = 120.0  # seconds from the first byte to the last
+LONGEST_ANSWER = 120.0  # seconds from the request to the last byte
 LONGEST_ADDRESS = 4_000  # characters; what is longer is posted as a form (API User's Manual, §3.1)
 MAX_BYTES = 32 * 2**20  # of one answer; 2,000 entries are about 5 MB
 ATTEMPTS = 4
-BUDGET = 300.0  # seconds that one fetch may spend waiting
+BUDGET = 300.0  # seconds that one fetch may spend waiting: for another try, and for answers that came to nothing
 _FIRST_PAUSE, _GROWTH = 4, 3  # intervals after the first failure, and how much longer each next
 _FIRST_COOLING, _COOLING_GROWTH, _LONGEST_COOLING = 20, 4, 1_200  # intervals a host is left alone
 _SPREAD = 0.25  # pauses are by as much longer
@@ -36,7 +38,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _TOO_MUCH = (403, 406, 429)  # arXiv's edge throttles with each of them
 _ABOUT_THE_QUESTION = (400, 404, 410, 413, 414)
 _LONGEST_REASON = 300  # characters
-_WORDS = re.compile(r"\w{3,}")
+_WORDS = re.compile(r"\w+")
 _DIGITS = re.compile(r"[0-9]+")
 
 Params = Mapping[str, str | int]
@@ -66,7 +68,10 @@ class _Session(requests.Session):
 
 
 class Client:
-    """One connection to arXiv's hosts. `monotonic` times answers; `chance` spreads pauses."""
+    """One connection to arXiv's hosts.
+
+    `monotonic` times answers, which may take `longest` seconds each; `chance` spreads pauses.
+    """
 
     def __init__(
         self,
@@ -78,19 +83,34 @@ class Client:
         wall: Callable[[], float],
         monotonic: Callable[[], float],
         timeouts: tuple[float, float] = TIMEOUTS,
+        longest: float = LONGEST_ANSWER,
     ) -> None:
         self._gate, self._sleep, self._chance, self._wall, self._monotonic = gate, sleep, chance, wall, monotonic
-        self._timeouts = timeouts
+        self._timeouts, self._longest = timeouts, longest
         self.requests = 0
+        self._fetch: object = None
         self._session = _Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, CuttingAdapter())
         # Without Accept the service may answer 406, with a library's User-Agent 403.
         accepted = "application/atom+xml, application/rss+xml, application/xml, text/xml, */*;q=0.1"
         self._session.headers.update({"User-Agent": user_agent, "Accept": accepted})
         self.begin()
 
-    def begin(self) -> None:
-        """Begin a fetch, with the whole budget for pauses."""
-        self._budget = BUDGET
+    def begin(self, fetch: object = None, pulse: Callable[[], None] = lambda: None) -> None:
+        """Begin a fetch, with the whole budget for pauses; or, if `fetch` is the very one that went before, a part of
+        it with what is left.
+
+        From now on `pulse` is called before each request and each pause: a fetch that gets nothing for long is alive.
+        """
+        if fetch is None or fetch is not self._fetch:
+            self._fetch, self._budget = fetch, BUDGET
+        self._pulse = pulse
+
+    @property
+    def spent(self) -> bool:
+        """Whether the budget is; what is asked yet is asked once."""
+        return self._budget <= 0
 
     def get(self, url: str, question: Question, read: Callable[[bytes], _Result]) -> _Result:
         """Ask, and read the answer; `read` raises `SourceError` for what is none, and that is asked again too.
@@ -105,6 +125,7 @@ class Client:
         attempt = 0
         while True:
             params = question(attempt) if callable(question) else question
+            began = self._monotonic()
             try:
                 return read(self._ask(url, params))
             except GateError:
@@ -113,6 +134,7 @@ class Client:
                 raise _discreet(_said(error, read), params) from None
             except SourceError as error:
                 failure, attempt = _discreet(error, params), attempt + 1
+                self._budget -= self._monotonic() - began
                 log.warning("no answer attempt=%d reason=%s", attempt, failure)
             if attempt == ATTEMPTS or not self._wait(failure, attempt):
                 raise failure
@@ -124,9 +146,10 @@ class Client:
         else:
             pause = self._gate.interval * _FIRST_PAUSE * _GROWTH ** (attempt - 1)
         pause *= 1 + _SPREAD * self._chance()
-        if pause > self._budget:
+        if self.spent or pause > self._budget:
             return False
         self._budget -= pause
+        self._pulse()
         self._sleep(pause)
         return True
 
@@ -137,6 +160,7 @@ class Client:
             target, form = url, dict(params)
         for _ in range(_HOPS):
             host = urlsplit(target).hostname or ""
+            self._pulse()
             with self._gate.turn(host) as turn:
                 self.requests += 1
                 status, headers, body = self._send(target, form)
@@ -148,14 +172,19 @@ class Client:
 
     def _send(self, target: str, form: Params | None) -> tuple[int, Mapping[str, str], bytes]:
         method = "GET" if form is None else "POST"
-        try:
-            with self._session.request(
-                method, target, data=form, timeout=self._timeouts, stream=True, allow_redirects=False
-            ) as response:
-                return response.status_code, response.headers, self._read(response)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            # Their texts hold the query.
-            raise SourceError(f"{_explain(error)}: {target.partition('?')[0]}") from None
+        with Exchange(self._longest) as exchange:
+            try:
+                with self._session.request(
+                    method, target, data=form, timeout=self._timeouts, stream=True, allow_redirects=False
+                ) as response:
+                    answer = response.status_code, response.headers, self._read(response)
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                # Their texts hold the query.
+                if not exchange.over:
+                    raise SourceError(f"{_explain(error)}: {target.partition('?')[0]}") from None
+        if exchange.over:
+            raise self._too_long()
+        return answer
 
     def _read(self, response: requests.Response) -> bytes:
         body, began = bytearray(), self._monotonic()
@@ -163,9 +192,12 @@ class Client:
             body += chunk
             if len(body) > MAX_BYTES:
                 raise SourceError(f"the answer is longer than {MAX_BYTES} bytes")
-            if self._monotonic() - began > LONGEST_ANSWER:
-                raise SourceError(f"the answer takes longer than {LONGEST_ANSWER:.0f} s")
+            if self._monotonic() - began > self._longest:
+                raise self._too_long()
         return bytes(body)
+
+    def _too_long(self) -> SourceError:
+        return SourceError(f"the answer takes longer than {self._longest:g} s")
 
     def _remember(self, turn: Turn, status: int, headers: Mapping[str, str]) -> float:
         """Let the gate know how the host feels; returns how many seconds it wants to be left alone."""
@@ -206,15 +238,25 @@ def _discreet(error: _Error, params: Params) -> _Error:
     """The error, its text cut before it repeats a word of the query; apart from it, for the same reason, what it came
     from, and the frames it went through, which hold whole answers."""
     text = str(error)[:_LONGEST_REASON]
-    words = set(_WORDS.findall(str(params.get("search_query", "")).casefold()))
+    words = _words(str(params.get("search_query", "")))
     ours, colon, rest = text.partition(": ")
-    rest = unquote_plus(rest)
-    repeated = (match.start() for match in _WORDS.finditer(rest) if match[0].casefold() in words)
+    rest = unescape(unquote_plus(rest))
+    repeated = (match.start() for match in _WORDS.finditer(rest) if _tells(match, words))
     if (start := next(repeated, None)) is not None:
         text = (ours + colon + rest[:start]).rpartition(": ")[0]
     error.args = (text,)
     error.__context__ = error.__traceback__ = None
     return error
+
+
+def _words(text: str) -> set[str]:
+    return {word.casefold() for word in _WORDS.findall(text)}
+
+
+def _tells(match: re.Match[str], words: set[str]) -> bool:
+    """Whether a word of an answer is one of a query; of the last one there may be a part only."""
+    word = match[0].casefold()
+    return word in words or (match.end() == len(match.string) and any(one.startswith(word) for one in words))
 
 
 def _harmless(body: bytes) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from newsletter.model import Harvest
-from newsletter.sources import Progress, Sieve, Source, Want, Window
+from newsletter.sources import Progress, Sieve, Source, Upward, Want, Window
 from newsletter.sources.calendar import Calendar, visible
 
 _A_DAY = timedelta(days=1)
@@ -23,9 +23,10 @@ class Fallback:
         self, wants: Sequence[Want], window: Window, sieve: Sieve, progress: Progress = lambda _done: None
     ) -> Harvest:
         """Ask for every want; see `Source.fetch`."""
+        progress = Upward(progress)
         harvest = self._first.fetch(wants, window, sieve, progress)
         failed = [want for want in wants if want.topic_id in harvest.failures]
-        return _besides(harvest, self._first.name, self._second, failed, window, sieve)
+        return _besides(harvest, self._first.name, self._second, failed, window, sieve, progress)
 
 
 class FeedFirst:
@@ -45,14 +46,15 @@ class FeedFirst:
         self, wants: Sequence[Want], window: Window, sieve: Sieve, progress: Progress = lambda _done: None
     ) -> Harvest:
         """Ask for every want; see `Source.fetch`."""
+        progress = Upward(progress)
         harvest = self._feed.fetch(wants, window, sieve, progress)
         gone = f"the days since {window.announced:%Y-%m-%d} are no longer in it" if self._has_missed(window) else ""
         missed = {want.topic_id: gone for want in wants if want.begun and gone}
         harvest = Harvest(harvest.accounts, harvest.sights, harvest.remarks, {**missed, **harvest.failures})
         reaching = [want for want in wants if want.search_query and (window.deep or not want.begun)]
-        harvest = _besides(harvest, self.name, self._search, reaching, window, sieve)
+        harvest = _besides(harvest, self.name, self._search, reaching, window, sieve, progress)
         failed = [want for want in wants if want.topic_id in harvest.failures]
-        return _besides(harvest, self.name, self._second, failed, window, sieve)
+        return _besides(harvest, self.name, self._second, failed, window, sieve, progress)
 
     def _has_missed(self, window: Window) -> bool:
         """Whether a batch came into the feed, and went out of it again, while nobody looked."""
@@ -62,7 +64,13 @@ class FeedFirst:
 
 
 def _besides(
-    harvest: Harvest, name: str, second: Source, wants: Sequence[Want], window: Window, sieve: Sieve
+    harvest: Harvest,
+    name: str,
+    second: Source,
+    wants: Sequence[Want],
+    window: Window,
+    sieve: Sieve,
+    progress: Progress,
 ) -> Harvest:
     """A harvest, and what another source brings for some wants.
 
@@ -71,7 +79,7 @@ def _besides(
     """
     if not wants:
         return harvest
-    other = second.fetch(wants, window, sieve)
+    other = second.fetch(wants, window, sieve, progress)
     answered = {want.topic_id for want in wants} - other.failures.keys()
     cured = [reason for topic, reason in harvest.failures.items() if topic in answered]
     spared = [reason for topic, reason in other.failures.items() if topic not in harvest.failures]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from newsletter.errors import SourceError
 from newsletter.model import Harvest, Sight
-from newsletter.sources import Progress, Sieve, Want, Window
+from newsletter.sources import Progress, Sieve, Upward, Want, Window
 from newsletter.sources.client import Client
 from newsletter.sources.details import Details
 from newsletter.sources.rss import Feed, parse_feed
@@ -31,14 +31,14 @@ class FeedSource:
         self, wants: Sequence[Want], window: Window, sieve: Sieve, progress: Progress = lambda _done: None
     ) -> Harvest:
         """Ask for every category; see `Source.fetch`. A feed holds one batch, whatever the window."""
-        del window
-        self._client.begin()
+        upward = Upward(progress)
+        self._client.begin(window, upward.again)
         fetching = _Fetch(self.name, self._client, self._url, Details(self._client, self._api_url), sieve)
         names = deque(self._names if wants else ())
         while names:
             names.extendleft(reversed(fetching.ask(names.popleft())))
             done = len(fetching.books.accounts)
-            progress(len(wants) * done // (done + len(names)))
+            upward(len(wants) * done // (done + len(names)))
         return fetching.harvest(wants)
 
 

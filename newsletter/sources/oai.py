@@ -10,7 +10,7 @@ from functools import partial
 
 from newsletter.errors import SourceError
 from newsletter.model import Harvest
-from newsletter.sources import Progress, Sieve, Want, Window
+from newsletter.sources import Progress, Sieve, Upward, Want, Window
 from newsletter.sources.client import Client, Params
 from newsletter.sources.oaipmh import ExpiredError, Records, parse_records
 from newsletter.sources.tally import Books, Tally
@@ -37,14 +37,15 @@ class OaiSource:
         self, wants: Sequence[Want], window: Window, sieve: Sieve, progress: Progress = lambda _done: None
     ) -> Harvest:
         """Ask for every set; see `Source.fetch`. What the window announced was changed then, or the day before."""
-        self._client.begin()
+        upward = Upward(progress)
+        self._client.begin(window, upward.again)
         begun = [want for want in wants if want.begun]
         books = Books(self.name, self._client)
         remarks: list[str] = []
         first = window.announced.astimezone(UTC).date() - _A_DAY
         for name in self._sets if begun else ():
             tally = books.open(name)
-            turned = partial(progress, len(begun) * len(books.accounts) // len(self._sets))
+            turned = partial(upward, len(begun) * len(books.accounts) // len(self._sets))
             listing = _List(self._client, self._url, name, first, tally, sieve, turned)
             try:
                 if books.given_up:
@@ -55,7 +56,7 @@ class OaiSource:
             else:
                 books.close(tally)
             remarks += listing.remarks
-        progress(len(begun))
+        upward(len(begun))
         too_short = {want.topic_id: _TOO_SHORT for want in wants if not want.begun}
         return Harvest(tuple(books.accounts), (), tuple(remarks), {**books.failures(begun), **too_short})
 

@@ -8,12 +8,13 @@ from newsletter.errors import SourceError
 from newsletter.model import Paper
 from newsletter.sources.atom import Answer, parse_answer
 from newsletter.sources.client import Client, Params
-from newsletter.sources.tally import Keys, Tally
+from newsletter.sources.tally import Keys, NothingError, Tally
 
 MAX_DEPTH = 10_000  # entries; beyond, the service answers 500
 BEGINNING = datetime(1991, 8, 14, tzinfo=UTC)  # arXiv's first day
 _SHORTEST_RANGE = timedelta(minutes=10)
 _SLACK = timedelta(days=1)  # that a paper may lie outside of the range asked for
+_ASKED_AGAIN = 2  # times that nothing is said to match, and asked again
 _A_MINUTE = timedelta(minutes=1)
 
 Range = tuple[datetime, datetime]
@@ -42,20 +43,21 @@ class Reading:
         """The papers of each page that did not come before, and the time of the page's oldest version.
 
         `submitted` asks for those whose version 1 was submitted in a range only; `known` is how many are known to
-        answer. Ends with the answer (then `ended`), or at the depth the service has; if it is to be had `whole`, before
-        the first page is handed out if more match than that.
+        answer: that nothing does is believed once it was said again and again. Ends with the answer (then `ended`), or
+        at the depth the service has; if it is to be had `whole`, before the first page is handed out if more match than
+        that.
 
         Raises:
             SourceError: a page did not come, or not what was asked for.
 
         """
         query = f"({query}) AND {submitted_in(submitted)}" if submitted else query
-        start, total = 0, known
+        start, total = 0, 0
         last: datetime | None = None
         here: Keys = set()
         self.ended = False
         while not self.ended and start < self._depth:
-            answer = self._page(query, start, total, here)
+            answer = self._page(query, start, total, here, known)
             if submitted:
                 _refuse_others(answer.papers, submitted)
             if start == 0:
@@ -68,6 +70,8 @@ class Reading:
             last = times[-1] if times else last
             self.ended = start >= total
             yield self.tally.receive(answer.papers, len(answer.unreadable)), min(times, default=None)
+        if self.ended and not self.ordered and not submitted and (missing := self.tally.missing) > 0:
+            raise SourceError(f"{missing} of {self.tally.matched} papers did not come: the order changed between pages")
 
     def whole(self, query: str, submitted: Range) -> Iterator[Sequence[Paper]]:
         """Everything whose version 1 was submitted in a range; where more match than can be paged, it is halved."""
@@ -81,14 +85,22 @@ class Reading:
         if self._newest_first and any(after > before for before, after in pairwise([last, *times] if last else times)):
             self.ordered = False
 
-    def _page(self, query: str, start: int, known_total: int, before: Keys) -> Answer:
+    def _page(self, query: str, start: int, total: int, before: Keys, known: int) -> Answer:
+        highest, nothing = total, 0  # of all that was said, and how often nothing was
+
         def parameters(attempt: int) -> Params:
             # Some pairs of start and size have failed for days while their neighbours worked.
             size = max(min(self._page_size, self._depth - start) - attempt // 2, 1)
             return search(query, start, size, newest_first=self._newest_first)
 
         def read(body: bytes) -> Answer:
-            answer = read_page(body, start, known_total)
+            nonlocal highest, nothing
+            answer = parse_answer(body)
+            highest = max(highest, answer.total)
+            _refuse_empty(answer, start, highest)
+            # Its only paper of the week may have another title by now; but an index has been empty for minutes.
+            if known and not answer.entries and (nothing := nothing + 1) <= _ASKED_AGAIN:
+                raise NothingError(f"nothing matches, though {known} did")
             keys = {paper.key for paper in answer.papers}
             if len(keys) > 1 and keys <= before:  # one may have been pushed down by one that came meanwhile
                 raise SourceError(f"the page at {start} repeats those before")
@@ -110,12 +122,17 @@ def search(query: str, start: int, size: int, *, newest_first: bool = True) -> P
     }
 
 
-def read_page(body: bytes, start: int = 0, known_total: int = 0) -> Answer:
-    """One page; first pages have been empty for minutes though the total said otherwise. Raises `SourceError`."""
+def read_page(body: bytes) -> Answer:
+    """A first page. Raises `SourceError`."""
     answer = parse_answer(body)
-    if not answer.entries and max(answer.total, known_total) > start:
-        raise SourceError(f"an empty page at {start}, though {max(answer.total, known_total)} match")
+    _refuse_empty(answer, 0, answer.total)
     return answer
+
+
+def _refuse_empty(answer: Answer, start: int, total: int) -> None:
+    """Raise if there is to be more: first pages have been empty for minutes though the total said otherwise."""
+    if not answer.entries and total > start:
+        raise SourceError(f"an empty page at {start}, though {total} match")
 
 
 def submitted_in(submitted: Range) -> str:

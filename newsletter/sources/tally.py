@@ -18,6 +18,10 @@ MAX_FAILURES = 2  # questions in a row without an answer, and the rest is not as
 _NAMED = 3  # failures that are told one by one
 
 
+class NothingError(SourceError):
+    """Nothing is said to match, though some papers are known to: perhaps they do not any more, or the index is ill."""
+
+
 class Tally:
     """The account of one question, in the making. `seen` holds what came before, and grows."""
 
@@ -32,6 +36,11 @@ class Tally:
     def received(self) -> int:
         """How many entries came, whatever they were."""
         return self._counts["received"]
+
+    @property
+    def missing(self) -> int:
+        """How many of those that arXiv counts did not come, when it listed all."""
+        return (self.matched or 0) - self.received + self._counts["repeated"]
 
     @property
     def kept(self) -> int:
@@ -105,9 +114,10 @@ class Books:
 
     def fail(self, tally: Tally, error: SourceError) -> None:
         """End it without an answer."""
-        if isinstance(error, CoolingError | GateError):
+        answered = isinstance(error, RefusedError | NothingError)
+        if isinstance(error, CoolingError | GateError) or (self._client.spent and not answered):
             self._in_a_row = MAX_FAILURES
-        elif not isinstance(error, RefusedError):
+        elif not answered:
             self._in_a_row += 1
         self.accounts.append(tally.account(str(error)))
 

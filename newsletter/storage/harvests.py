@@ -33,11 +33,6 @@ class HarvestRecord:
     due: bool = False  # a batch should have come, and arXiv still showed the one before
     remarks: tuple[str, ...] = ()
 
-    @property
-    def complete(self) -> bool:
-        """Whether nothing was missing afterwards."""
-        return self.state in _COMPLETE and not self.due
-
 
 #: Versions by topic id, in the order of the source's answer.
 Listed = Mapping[int, Collection[tuple[str, int]]]
@@ -96,6 +91,12 @@ class Harvests:
             ),
         )
         harvest_id = cursor.lastrowid or 0
+        self._propose(harvest_id, listed)
+        self._ask(harvest_id, asked)
+        self._account(harvest_id, accounts)
+        return harvest_id
+
+    def _propose(self, harvest_id: int, listed: Listed) -> None:
         self._db.executemany(
             "INSERT INTO proposals (harvest_id, topic_id, place, paper_key)"
             " SELECT ?, ?, ?, key FROM papers WHERE id = ? AND version = ?",
@@ -105,10 +106,14 @@ class Harvests:
                 for place, key in enumerate(keys)
             ),
         )
+
+    def _ask(self, harvest_id: int, asked: Mapping[int, str]) -> None:
         self._db.executemany(
             "INSERT INTO asked (harvest_id, topic_id, error) VALUES (?, ?, ?)",
             ((harvest_id, topic_id, error) for topic_id, error in asked.items()),
         )
+
+    def _account(self, harvest_id: int, accounts: Sequence[Account]) -> None:
         self._db.executemany(
             f"INSERT INTO accounts (harvest_id, number, {', '.join(_ACCOUNT)}, topics)"
             f" VALUES ({', '.join('?' * (len(_ACCOUNT) + 3))})",
@@ -117,7 +122,6 @@ class Harvests:
                 for number, account in enumerate(accounts)
             ),
         )
-        return harvest_id
 
     def accounts(self, harvest_id: int) -> list[Account]:
         """What each question of a fetch came to, in the order they were asked."""
@@ -145,13 +149,21 @@ class Harvests:
         rows = self._db.rows("SELECT * FROM sights WHERE source = ?", (source,))
         return {row["name"]: (_to_sight(row), to_moment(row["since"])) for row in rows}
 
+    def has_undecided(self) -> bool:
+        """Whether anything was proposed that selection has not decided on."""
+        return bool(self._db.value(f"SELECT EXISTS (SELECT 1 FROM {_PROPOSED})"))
+
+    def is_provisional(self) -> bool:
+        """Whether any of that is held without its details."""
+        lacking = f"SELECT 1 FROM {_PROPOSED} JOIN papers AS p ON p.key = h.paper_key WHERE p.provisional > 0"
+        return bool(self._db.value(f"SELECT EXISTS ({lacking})"))
+
     def undecided(self) -> Undecided:
         """Everything proposed since selection last decided; a later answer's order counts."""
         ids = tuple(row[0] for row in self._db.rows("SELECT id FROM harvests WHERE settled IS NULL ORDER BY id"))
         rows = self._db.execute(
-            f"SELECT h.harvest_id, h.topic_id, h.place, {COLUMNS} FROM proposals AS h"
-            " JOIN papers AS p ON p.key = h.paper_key JOIN harvests ON harvests.id = h.harvest_id"
-            " WHERE harvests.settled IS NULL"
+            f"SELECT h.harvest_id, h.topic_id, h.place, {COLUMNS} FROM {_PROPOSED}"
+            " JOIN papers AS p ON p.key = h.paper_key"
             " ORDER BY h.harvest_id, h.topic_id, h.place"
         )
         papers: dict[tuple[str, int], Paper] = {}
@@ -162,17 +174,21 @@ class Harvests:
             # What a later answer lists comes before what it no longer does; no answer is deeper than that.
             places[row["topic_id"], key] = row["place"] - row["harvest_id"] * _DEEPEST
         asked = self._db.rows(
-            "SELECT topic_id, error, max(harvest_id) FROM asked JOIN harvests ON harvests.id = harvest_id"
-            " WHERE settled IS NULL GROUP BY topic_id"
+            f"SELECT topic_id, error, max(harvest_id) FROM {_UNDECIDED} CROSS JOIN asked ON harvest_id = undecided.id"
+            " GROUP BY topic_id"
         )
         answered = frozenset(row["topic_id"] for row in asked if not row["error"])
         return Undecided(ids, tuple(papers.values()), places, answered)
 
     def settle(self, harvest_ids: tuple[int, ...], now: datetime) -> None:
-        """Record that selection has decided on these; their proposals have served. Inside a write transaction."""
+        """Record that selection has decided on these; their proposals have served, and that a topic was answered too.
+
+        Inside a write transaction.
+        """
         for harvest_id in harvest_ids:
             self._db.execute("UPDATE harvests SET settled = ? WHERE id = ?", (to_text(now), harvest_id))
             self._db.execute("DELETE FROM proposals WHERE harvest_id = ?", (harvest_id,))
+            self._db.execute("DELETE FROM asked WHERE harvest_id = ? AND error = ''", (harvest_id,))
 
     def newest(self) -> HarvestRecord | None:
         """The last fetch."""
@@ -246,12 +262,20 @@ class Harvests:
         ]
 
 
+# The few of them come first: SQLite joins CROSS JOIN as it is written.
+_UNDECIDED = "(SELECT id FROM harvests WHERE settled IS NULL) AS undecided"
+_PROPOSED = f"{_UNDECIDED} CROSS JOIN proposals AS h ON h.harvest_id = undecided.id"
 _ACCOUNT = (
     "source", "asked", "matched", "received", "unreadable", "repeated", "outside", "dropped", "known", "news",
     "requests", "error",
 )  # fmt: skip
 _COMPLETE = (HarvestState.FRESH, HarvestState.NO_MATCH, HarvestState.SAME, HarvestState.QUIET)
-_IS_COMPLETE = f"due = 0 AND state IN ({', '.join(repr(str(state)) for state in _COMPLETE)})"
+# A topic that cannot begin lacks nothing that another fetch would have to reach back for.
+_IS_COMPLETE = (
+    f"due = 0 AND (state IN ({', '.join(repr(str(state)) for state in _COMPLETE)}) OR state = 'partial' AND NOT EXISTS"
+    " (SELECT 1 FROM asked JOIN topics ON topics.id = asked.topic_id"
+    " WHERE harvest_id = harvests.id AND error <> '' AND topics.begun IS NOT NULL))"
+)
 
 
 def _to_sight(row: Row) -> Sight:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from newsletter.model import Paper
 from newsletter.storage.database import Database, Row, to_moment, to_text
@@ -46,17 +46,8 @@ class Papers:
         """
         self._db.executemany(_ADD, (_to_row(paper, seen) for paper in papers))
 
-    def known(self, keys: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Those of the given (id, version) that we hold: one join, whatever the size of the history."""
-        rows = self._db.rows(
-            "SELECT p.id, p.version FROM json_each(?) AS k"
-            " JOIN papers AS p ON p.id = k.value ->> 0 AND p.version = k.value ->> 1",
-            (json.dumps(keys),),
-        )
-        return {(row["id"], row["version"]) for row in rows}
-
     def held(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bool]:
-        """Those of the given (id, version) that we hold, and whether in full."""
+        """Those of the given (id, version) that we hold, and whether in full: one join, whatever the history's size."""
         rows = self._db.rows(
             "SELECT p.id, p.version, p.provisional FROM json_each(?) AS k"
             " JOIN papers AS p ON p.id = k.value ->> 0 AND p.version = k.value ->> 1",
@@ -75,14 +66,24 @@ class Papers:
         )
         return {(row["id"], row["version"]) for row in rows}
 
-    def give_up(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Do not ask again for details that arXiv does not tell; inside a write transaction."""
-        self._db.executemany("UPDATE papers SET provisional = 2 WHERE id = ? AND version = ? AND provisional = 1", keys)
+    def asked_in_vain(self, keys: Iterable[tuple[str, int]], now: datetime) -> None:
+        """Record that arXiv was asked for details and did not tell them; inside a write transaction.
+
+        Its index lags behind what it announces, so that is the end of it only for what was seen long ago, and the
+        second time.
+        """
+        self._db.executemany(
+            "UPDATE papers SET asked = ?, provisional = iif(asked <> '' AND seen < ?, 2, 1)"
+            " WHERE id = ? AND version = ? AND provisional = 1",
+            ((to_text(now), to_text(now - _LAG), *key) for key in keys),
+        )
 
     def provisional(self, limit: int) -> list[Paper]:
-        """Papers whose details are to be filled in, those first that were seen last."""
+        """Papers whose details are to be filled in: first those that were not asked for yet, what was seen last before
+        the rest, then those that have waited longest since."""
         rows = self._db.rows(
-            f"SELECT {COLUMNS} FROM papers AS p WHERE p.provisional = 1 ORDER BY p.seen DESC, p.key LIMIT ?", (limit,)
+            f"SELECT {COLUMNS} FROM papers AS p WHERE p.provisional = 1 ORDER BY p.asked, p.seen DESC, p.key LIMIT ?",
+            (limit,),
         )
         return list(map(to_paper, rows))
 
@@ -103,6 +104,7 @@ class Papers:
         return map(to_paper, rows)
 
 
+_LAG = timedelta(days=8)  # by then all but one paper in a hundred can be had
 _MANY = 5_000  # settled under a topic
 
 # SQLite joins CROSS JOIN as it is written. Few papers are all read and sorted; of many, which would take as long as the

@@ -206,17 +206,22 @@ CREATE TABLE jobs (
 _WEATHER = """
 -- 1: from a feed or a README, details are to be filled in; 2: arXiv does not tell them
 ALTER TABLE papers ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX papers_provisional ON papers (seen) WHERE provisional = 1;
+-- when arXiv was asked for them last, in vain
+ALTER TABLE papers ADD COLUMN asked TEXT NOT NULL DEFAULT '';
+CREATE INDEX papers_provisional ON papers (asked, seen DESC) WHERE provisional = 1;
 CREATE INDEX papers_updated ON papers (updated);
 
 -- versions submitted before are passed over, but for papers with a later identifier: they were announced since
 ALTER TABLE topics ADD COLUMN horizon TEXT NOT NULL DEFAULT '';
 ALTER TABLE topics ADD COLUMN newest TEXT NOT NULL DEFAULT '';
 UPDATE topics SET
-    horizon = coalesce((SELECT strftime('%Y-%m-%dT%H:%M:%SZ', max(ended), '-8 days') FROM harvests), ''),
+    -- 8 days before all of it came last; a topic that has begun was answered once
+    horizon = strftime('%Y-%m-%dT%H:%M:%SZ', coalesce((SELECT max(started) FROM harvests JOIN asked ON harvest_id = id
+        WHERE topic_id = topics.id AND error = '' AND state <> 'failed'), begun), '-8 days'),
     newest = coalesce((SELECT max(id) FROM papers WHERE id < 'a'), '')
 WHERE begun IS NOT NULL;
 
+CREATE INDEX harvests_undecided ON harvests (id) WHERE settled IS NULL;
 -- versions submitted since were asked for
 ALTER TABLE harvests ADD COLUMN overlap TEXT NOT NULL DEFAULT '';
 -- a JSON list of texts

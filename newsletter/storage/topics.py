@@ -42,7 +42,8 @@ class Topics:
                 self._db.execute(
                     "INSERT INTO topics (name, folded, query, normal, position) VALUES (?1, ?2, ?3, ?4, ?5)"
                     " ON CONFLICT (folded) DO UPDATE SET name = ?1, query = ?3, normal = ?4, position = ?5,"
-                    " sleeping = 0, begun = iif(?6, begun, NULL), horizon = iif(?6, horizon, '')",
+                    " sleeping = 0, begun = iif(?6, begun, NULL), horizon = iif(?6, horizon, ''),"
+                    " newest = iif(?6, newest, '')",
                     (name, folded, query, normal, place, known),
                 )
 
@@ -101,7 +102,8 @@ class Topics:
     def merge(self, old: str, new: str) -> None:
         """Let an operator's topic go on under the name, query and place of another, which it takes in.
 
-        The old one keeps its number, by which the ledger knows it.
+        The old one keeps its number, by which the ledger knows it. With another query, or if editions were made while
+        it slept, it is where the one taken in was: if that had not begun, it begins again.
 
         Raises:
             UsageError: one of them is not there.
@@ -111,18 +113,34 @@ class Topics:
         if kept.id == taken_in.id:
             return
         with self._db.write():
-            for table in ("announcements", "subscriptions", "proposals", "asked"):
-                move = f"UPDATE OR IGNORE {table} SET topic_id = ? WHERE topic_id = ?"
-                self._db.execute(move, (kept.id, taken_in.id))
             row = self._db.row("SELECT * FROM topics WHERE id = ?", (taken_in.id,))
             assert row is not None  # noqa: S101 - it was found above
+            goes_on = self._goes_on(kept.id, row["normal"])
+            if not goes_on:  # another query's answers are not all that this one matches
+                self._db.execute(f"DELETE FROM asked WHERE topic_id = ? AND harvest_id IN {_UNDECIDED}", (kept.id,))
+            for statement in _MOVE:
+                self._db.execute(statement, {"kept": kept.id, "taken": taken_in.id})
             self._db.execute("DELETE FROM topics WHERE id = ?", (taken_in.id,))
             self._db.execute(f"{_FORGET_BACKFILLS} WHERE id = ? AND normal <> ?)", (kept.id, row["normal"]))
+            columns = ("name", "folded", "query", "normal", "position", *(() if goes_on else _BEGINNING))
+            places = ", ".join("?" * len(columns))
             self._db.execute(
-                "UPDATE topics SET name = ?, folded = ?, query = ?, normal = ?, position = ?, sleeping = 0"
-                " WHERE id = ?",
-                (row["name"], row["folded"], row["query"], row["normal"], row["position"], kept.id),
+                f"UPDATE topics SET sleeping = 0, ({', '.join(columns)}) = ({places}) WHERE id = ?",
+                (*(row[name] for name in columns), kept.id),
             )
+
+    def _goes_on(self, topic_id: int, normal: str) -> bool:
+        """Whether a topic knows all that a query matched so far: it is its own, and no date was decided on without it.
+
+        Whatever is awake has an account of each.
+        """
+        return bool(
+            self._db.value(
+                "SELECT normal = ?2 AND coalesce((SELECT max(date) FROM selections WHERE topic_id = ?1), '')"
+                " >= coalesce((SELECT max(date) FROM selections), '') FROM topics WHERE id = ?1",
+                (topic_id, normal),
+            )
+        )
 
     def begin(self, topic_ids: Iterable[int], now: datetime) -> None:
         """Record that a topic's first edition was settled; inside a write transaction."""
@@ -135,13 +153,15 @@ class Topics:
         begun = self._db.value("SELECT begun FROM topics WHERE id = ?", (topic_id,))
         return to_moment(begun) if begun else None
 
-    def take_over(self, topic_id: int, horizon: datetime | None, now: datetime) -> None:
+    def take_over(self, topic_id: int, horizon: datetime | None, newest: str, now: datetime) -> None:
         """Let a topic go on where another program left it: it has begun, and what was submitted before `horizon` counts
-        as told. Once it has announced something itself, that horizon moves no more. Inside a write transaction."""
+        as told, but for papers whose identifier comes after `newest`, the latest there was. Once it has announced
+        something itself, that moves no more. Inside a write transaction."""
+        self._db.execute("UPDATE topics SET begun = coalesce(begun, ?) WHERE id = ?", (to_text(now), topic_id))
         self._db.execute(
-            "UPDATE topics SET begun = coalesce(begun, ?2), horizon = iif(EXISTS (SELECT 1 FROM announcements"
-            " WHERE topic_id = ?1 AND edition IS NOT NULL), horizon, max(horizon, ?3)) WHERE id = ?1",
-            (topic_id, to_text(now), to_text(horizon) if horizon else ""),
+            "UPDATE topics SET horizon = max(horizon, ?2), newest = max(newest, ?3) WHERE id = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM announcements WHERE topic_id = ?1 AND edition IS NOT NULL)",
+            (topic_id, to_text(horizon) if horizon else "", newest),
         )
 
     def bound(self, topic_id: int, horizon: datetime, *, but_for_later: bool = False) -> None:
@@ -167,6 +187,29 @@ class Topics:
 
 # What was asked for with another query says nothing of this one.
 _FORGET_BACKFILLS = "DELETE FROM backfills WHERE topic_id IN (SELECT id FROM topics"
+_UNDECIDED = "(SELECT id FROM harvests WHERE settled IS NULL)"
+_BEGINNING = ("begun", "horizon", "newest")
+
+# What one topic has goes to another. Of a version that both settled, being told counts, and being told first.
+_MOVE = (
+    "DELETE FROM announcements WHERE topic_id = :kept AND edition IS NULL AND paper_key IN"
+    " (SELECT paper_key FROM announcements WHERE topic_id = :taken AND edition IS NOT NULL)",
+    # The accounts tell of what goes: it was settled before.
+    "INSERT INTO selections (date, topic_id, candidates, settled, new, revised, withdrawn, passed_over)"
+    " SELECT edition, :kept, 0, count(*), -sum(kind = 'new'), -sum(kind = 'revised'), -sum(kind = 'withdrawn'), 0"
+    " FROM announcements AS a WHERE topic_id = :taken AND edition IS NOT NULL"
+    " AND EXISTS (SELECT 1 FROM selections WHERE date = a.edition AND topic_id = :taken)"
+    " AND EXISTS (SELECT 1 FROM announcements WHERE topic_id = :kept AND paper_key = a.paper_key) GROUP BY edition",
+    "UPDATE OR IGNORE announcements SET topic_id = :kept WHERE topic_id = :taken",
+    "UPDATE selections SET topic_id = :kept WHERE topic_id = :taken",
+    "UPDATE OR IGNORE subscriptions SET topic_id = :kept WHERE topic_id = :taken",
+    "UPDATE OR REPLACE asked SET topic_id = :kept WHERE topic_id = :taken",
+    # Places are counted by topic: they come behind.
+    "INSERT INTO proposals (harvest_id, topic_id, place, paper_key)"
+    " SELECT harvest_id, :kept, place + coalesce((SELECT max(place) + 1 FROM proposals AS own"
+    " WHERE own.harvest_id = p.harvest_id AND own.topic_id = :kept), 0), paper_key"
+    " FROM proposals AS p WHERE topic_id = :taken",
+)
 
 
 def _folded(name: str) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class House:
 
     def start(self, *flags: str) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*self.command(), *flags, "run"], stderr=log)
+            # Where the tests run in the background, SIGINT is ignored, and a child would ignore it too.
+            hear = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+            self.process = subprocess.Popen([*self.command(), *flags, "run"], stderr=log, preexec_fn=hear)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None

@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check  # errors only
 SOURCES := newsletter tests benchmarks
+CHECKERS := tests/checkers
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,7 +17,7 @@ help: ## List the verbs
 demo: $(VENV)/installed-demo ## Bring out two editions without a network, in build/demo
 	@$(BIN)/newsletter demo build/demo
 
-test: $(VENV)/installed-dev ## Run the whole test suite; ARGS="-k word" for a part of it
+test: $(VENV)/installed-dev $(CHECKERS)/node_modules/.package-lock.json ## Run the whole test suite; ARGS="-k word" for a part of it
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/installed-dev ## Check style and formatting
@@ -39,7 +40,7 @@ wheel: $(VENV)/installed-dev ## Build the wheel, in dist
 	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 clean: ## Remove all that was made here, the virtual environment too
-	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist $(CHECKERS)/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find newsletter $(wildcard tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: stamps tell what is installed, and a changed pyproject.toml outdates them.
@@ -57,3 +58,12 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/pyvenv.cfg
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(VENV)
+
+# What checks the mail's HTML. Where it cannot be installed, the tests that need it are skipped, and say so.
+
+$(CHECKERS)/node_modules/.package-lock.json: $(CHECKERS)/package-lock.json
+	@if node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && \
+	command -v npm >/dev/null; then \
+		echo "Installing the checkers of mails into $(CHECKERS) ..." >&2; \
+		npm ci --prefix $(CHECKERS) --loglevel error >/dev/null && touch $@ || echo "They could not be installed." >&2; \
+	fi

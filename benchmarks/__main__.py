@@ -6,7 +6,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import composing, fetching, growth, history, house, matching, parsing, plot, publishing, sending, table
+from benchmarks import (
+    composing,
+    fetching,
+    growth,
+    history,
+    house,
+    matching,
+    parsing,
+    plot,
+    publishing,
+    sending,
+    signing,
+    table,
+)
 from benchmarks.material import NEWS
 from benchmarks.measure import alone
 from benchmarks.table import Row
@@ -57,6 +70,8 @@ def _rows(arguments: argparse.Namespace) -> Iterator[Row]:
     yield alone(composing.digests, "one choice", house.one_choice, mails, NEWS)
     yield alone(composing.digests, "1 to 3 of 8 topics", house.few_topics, mails, NEWS)
     yield alone(composing.digests, "a query each", house.own_queries, mails, papers)
+    yield from alone(signing.signing, "rsa", min(mails, 2_000))
+    yield from alone(signing.signing, "ed25519", min(mails, 2_000))
     yield alone(sending.sending, mails)
     yield alone(publishing.queueing, readers)
     yield alone(publishing.publishing, papers, readers)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter import __version__
-from newsletter.addresses import split_mailbox
+from newsletter.addresses import list_id, quoted_uri, split_mailbox
 from newsletter.archive import Archive
 from newsletter.composition import Composer
 from newsletter.config import Config
@@ -22,6 +22,7 @@ from newsletter.mail.message import Address, Letterhead, compose_plain
 from newsletter.mail.transports import Transport
 from newsletter.mail.transports.maildir import MaildirTransport
 from newsletter.model import Account, Paper
+from newsletter.places import Places
 from newsletter.rendering.digest import Brand
 from newsletter.rendering.notice import Notices
 from newsletter.sources import Source
@@ -33,7 +34,8 @@ from newsletter.storage.singles import Single
 from newsletter.subscriptions import Subscriptions
 from newsletter.timetable import Hours
 
-if TYPE_CHECKING:  # what makes HTTP requests is heavy, and a sender never needs it
+if TYPE_CHECKING:  # what makes HTTP requests is heavy, and a sender never needs it; nor, mostly, what signs
+    from newsletter.mail.dkim import Signer, SigningKey
     from newsletter.sources.api import ApiSource
     from newsletter.sources.client import Client
 
@@ -156,36 +158,46 @@ class App:
         arxiv, outside = self.config.arxiv, self.outside
         gate = Gate(arxiv.gate or _state_folder() / "gate", arxiv.interval, outside.wall, outside.sleep)
         contact = arxiv.contact or self.config.newsletter.sender_address
-        reached = f"mailto:{contact}" if "@" in contact else contact
+        reached = quoted_uri(f"mailto:{contact}" if "@" in contact else contact)
         agent = f"DailyPapers/{__version__} (+{reached})"
         return Client(
             gate, agent, sleep=outside.sleep, chance=outside.chance, wall=outside.wall, monotonic=outside.monotonic
         )
 
+    @property
+    def places(self) -> Places:
+        """Where readers find our pages."""
+        return Places(self.config.newsletter.base_url, self.config.archive.url)
+
     @cached_property
-    def composer(self) -> Composer:
-        """What makes mails."""
+    def letterhead(self) -> Letterhead:
+        """What all our mails share."""
         newsletter = self.config.newsletter
-        local, _, _ = newsletter.sender_address.partition("@")
+        name, address = newsletter.sender_name, newsletter.sender_address
         reply_to, (_, owner) = (
             split_mailbox(text, newsletter.local_domains) if text else ("", "")
             for text in (newsletter.reply_to, newsletter.operator)
         )
+        return Letterhead(
+            newsletter.name, name, address, list_id(address), reply_to, owner, archive=self.places.editions()
+        )
+
+    @cached_property
+    def composer(self) -> Composer:
+        """What makes mails."""
+        return self.make_composer()
+
+    def make_composer(self, *, stored: bool = True) -> Composer:
+        """What makes mails: of the pieces that editions have stored, or of none but those made now."""
+        newsletter = self.config.newsletter
         return Composer(
             self.storage,
-            Brand(newsletter.name, newsletter.postal_address, newsletter.language),
-            Letterhead(
-                newsletter.name,
-                newsletter.sender_name,
-                newsletter.sender_address,
-                f"{local}.{newsletter.domain}",
-                reply_to,
-                owner,
-            ),
-            base_url=newsletter.base_url,
+            Brand(newsletter.name, newsletter.postal_address, newsletter.language, self.places),
+            self.letterhead,
             key=self._token_key(self.storage),
             templates=self.config.digest.templates,
             clock=self.outside.clock,
+            stored=stored,
         )
 
     @cached_property
@@ -206,19 +218,37 @@ class App:
         server = SmtpServer(smtp.host, smtp.port, smtp.security, smtp.username, password, smtp.ehlo_name)
         return SmtpTransport(server, self.outside.tls)
 
+    def sign(self, message: bytes) -> bytes:
+        """A message that is ready to go out, with our DKIM signatures before it; without ``[dkim]`` as it is."""
+        return self._signer.sign(message, self.now()) if self.config.dkim else message
+
+    @cached_property
+    def _signer(self) -> "Signer":
+        from newsletter.mail.dkim import Signer
+
+        return Signer(self.signing_keys)
+
+    @property
+    def signing_keys(self) -> "list[SigningKey]":
+        """The keys of ``[dkim]``, in their order."""
+        from newsletter.mail.dkim import SigningKey
+
+        ours = self.config.newsletter.domain
+        return [SigningKey(one.domain or ours, one.selector, one.private_key) for one in self.config.dkim]
+
     def compose(self, claim: Claim, digests: Digests) -> bytes | None:
-        """The mail of a claimed delivery; None if the reader's choice has left nothing to read."""
+        """The mail of a claimed delivery, signed; None if the reader's choice has left nothing to read."""
         delivery, made_from = claim.delivery, claim.made_from
         if isinstance(made_from, Single):
-            newsletter = self.config.newsletter
             subject, text = self.notices.render(made_from.template, made_from.values)
-            address = Address(delivery.email, delivery.message_id, self.now())
-            return compose_plain((newsletter.sender_name, newsletter.sender_address), address, subject, text)
+            address = Address(delivery.email, delivery.message_id, self.now(), kind=made_from.template)
+            return self.sign(compose_plain(self.letterhead, address, subject, text))
         digest = digests.of(made_from, delivery.upto)
         if not digest.items:
             return None
-        names = digests.names(digest)
-        return self.composer.message(digest, names, made_from.id, delivery.email, delivery.message_id)
+        topics = digests.topics_of(digest)
+        message = self.composer.message(digest, topics, made_from.id, delivery.email, delivery.message_id)
+        return self.sign(message)
 
     @cached_property
     def notices(self) -> Notices:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from newsletter.errors import LockedError, NewsletterError, StorageError, TransportError
+from newsletter.errors import AddressError, LockedError, NewsletterError, StorageError, TransportError
 from newsletter.mail.transports import Answer, Transport, Verdict
 from newsletter.model import DeliveryStatus
 from newsletter.storage import Storage
@@ -158,6 +158,9 @@ class Run:
         for number, claim in enumerate(claims):
             try:
                 message = self._work.compose(claim)
+            except AddressError as error:  # no checked address; nobody else's mail is about it
+                self._unrecorded.append(_ending(claim, DeliveryStatus.BOUNCED, self._work.clock(), str(error)))
+                continue
             except NewsletterError as error:
                 if isinstance(claim.made_from, Single):  # a mail of its own must not keep back all others
                     self._put_off(claim, f"could not be composed: {error}")

@@ -63,12 +63,11 @@ class Digests:
             return bool(self.of(reader, upto).items)
         return not window.topic_ids.isdisjoint(reader.chosen or self._everything)
 
-    def names(self, digest: Digest) -> dict[int, str]:
-        """What the topics of a digest are called, in order: an operator's by its name, a reader's query by itself."""
+    def topics_of(self, digest: Digest) -> dict[int, Topic]:
+        """The topics of a digest, in order."""
         told = (*(item.topic_ids for item in digest.items), *(remark.topics for remark in digest.remarks))
         used = set(itertools.chain.from_iterable(told))
-        topics = (self.topics[topic_id] for topic_id in self._in_order(used))
-        return {topic.id: topic.name or topic.query for topic in topics}
+        return {topic_id: self.topics[topic_id] for topic_id in self._in_order(used)}
 
     def _window(self, after: date | None, upto: date) -> _Window:
         if (after, upto) not in self._windows:

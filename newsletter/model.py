@@ -85,6 +85,11 @@ class Topic:
     horizon: datetime | None = None  # versions submitted before are passed over; see `is_history`
     newest: str = ""  # the latest identifier there was when the topic began, in the new form
 
+    @property
+    def label(self) -> str:
+        """What it is called: an operator's topic by its name, a reader's query by itself."""
+        return self.name or self.query
+
     def is_history(self, paper: Paper) -> bool:
         """Whether a version was there before this topic was: identifiers are given in the order of announcement."""
         if self.horizon is None or paper.updated >= self.horizon:
@@ -106,7 +111,8 @@ class Kind(StrEnum):
 class Announcement:
     """A paper version under a topic. `changes` names what a revision changed, if the version before is held.
 
-    `brief` is one of many versions of a paper that was told before: a line says enough.
+    `minor` is one of many versions of a paper that was told before: a line says enough. `words` are those of the paper
+    that answered the topic's query, as they stand in it; they are kept with what is told only.
     """
 
     topic_id: int
@@ -114,7 +120,8 @@ class Announcement:
     kind: Kind
     changes: tuple[str, ...] = ()
     edition: date | None = None  # None: passed over, or not yet settled
-    brief: bool = False
+    minor: bool = False
+    words: tuple[str, ...] = ()
 
 
 class RemarkKind(StrEnum):
@@ -330,7 +337,8 @@ class Item:
     kind: Kind
     changes: tuple[str, ...]
     topic_ids: tuple[int, ...]  # in the reader's order; the first is the section it stands in
-    brief: bool = False
+    minor: bool = False
+    words: tuple[tuple[str, ...], ...] = ()  # what answered each topic, in the order of `topic_ids`
 
 
 @dataclass(frozen=True, slots=True)

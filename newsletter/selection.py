@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 
 from newsletter.model import Announcement, Digest, Frequency, Item, Kind, Paper, Remark, RemarkKind, Selected, Topic
 from newsletter.text import normalise
-from newsletter.withdrawal import is_withdrawn
 
 NEW_FOR = timedelta(days=60)  # after its first submission a paper can be new under a topic
-BRIEF_FROM = 6  # the version from which on a paper that was told before gets a line; arXiv's feeds leave these out
+MOST_WORDS, LONGEST_WORDS = 4, 60  # that are told of what answered a query: phrases, and characters of each
+MINOR_FROM = 6  # the version from which on a paper that was told before gets a line; arXiv's feeds leave these out
 
 
 def changes_between(before: Paper, after: Paper) -> tuple[str, ...]:
@@ -40,6 +40,7 @@ def announce(
     held: Mapping[str, Mapping[int, Kind]],
     before: Mapping[tuple[str, int], Paper],
     told: Mapping[str, int],
+    withdrawn: Collection[tuple[str, int]],
     *,
     day: date,
     now: datetime,
@@ -49,11 +50,11 @@ def announce(
     """Settle what one topic matched and has not settled yet.
 
     `matches` come newest first; `held` says by paper id what was settled under this topic, `before` by key the version
-    we hold before one, `told` by paper id the first version that stood under an operator's topic. A topic that was not
-    begun has its first edition: the newest `backlog` papers are announced, the rest passed over. Later, a version is
-    *new* if none was announced and version 1 is not older than 60 days (at `day`, or at `now` if that is earlier),
-    *revised* if it is another version from 2 on, and either of a paper settled before or not older than that itself.
-    What is history to the topic is passed over.
+    we hold before one, `told` by paper id the first version that stood under an operator's topic, `withdrawn` the keys
+    of those that say so of themselves. A topic that was not begun has its first edition: the newest `backlog` papers
+    are announced, the rest passed over. Later, a version is *new* if none was announced and version 1 is not older than
+    60 days (at `day`, or at `now` if that is earlier), *revised* if it is another version from 2 on, and either of a
+    paper settled before or not older than that itself. What is history to the topic is passed over.
     """
     oldest_new = min(now, datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)) - NEW_FOR
     settled: list[Announcement] = []
@@ -62,15 +63,15 @@ def announce(
         if paper.version in versions:
             continue
         if topic.begun:
-            kind = _kind(paper, versions, oldest_new)
+            kind = _kind(paper, versions, oldest_new, withdrawn)
         else:
-            kind = _first_kind(paper, versions, oldest_new) if len(settled) < backlog else Kind.PASSED_OVER
+            kind = _first_kind(paper, versions, oldest_new, withdrawn) if len(settled) < backlog else Kind.PASSED_OVER
         if (kind is Kind.REVISED and not revised) or topic.is_history(paper):
             kind = Kind.PASSED_OVER
         changes = changes_between(before[paper.key], paper) if kind is Kind.REVISED and paper.key in before else ()
         edition = None if kind is Kind.PASSED_OVER else day
-        brief = kind is Kind.REVISED and _is_brief(paper, versions, told)
-        settled.append(Announcement(topic.id, paper, kind, changes, edition, brief))
+        minor = kind is Kind.REVISED and _is_minor(paper, versions, told)
+        settled.append(Announcement(topic.id, paper, kind, changes, edition, minor))
     return settled
 
 
@@ -84,10 +85,12 @@ def count(
     return Selected(topic.id, len(matches), settled, *told, kinds[Kind.PASSED_OVER])
 
 
-def _kind(paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime) -> Kind:
+def _kind(
+    paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime, withdrawn: Collection[tuple[str, int]]
+) -> Kind:
     if any(version > paper.version for version in versions):
         return Kind.PASSED_OVER  # arXiv's answers sometimes step back; an older version is no news
-    if is_withdrawn(paper):
+    if paper.key in withdrawn:
         return Kind.WITHDRAWN
     if paper.submitted >= oldest_new and all(kind is Kind.PASSED_OVER for kind in versions.values()):
         return Kind.NEW
@@ -96,18 +99,29 @@ def _kind(paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime) -> K
     return Kind.PASSED_OVER
 
 
-def _first_kind(paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime) -> Kind:
+def _first_kind(
+    paper: Paper, versions: Mapping[int, Kind], oldest_new: datetime, withdrawn: Collection[tuple[str, int]]
+) -> Kind:
     """In a first edition age is no reason to pass over."""
-    kind = _kind(paper, versions, oldest_new)
+    kind = _kind(paper, versions, oldest_new, withdrawn)
     if kind is not Kind.PASSED_OVER or any(version > paper.version for version in versions):
         return kind
     return Kind.NEW if paper.version == 1 else Kind.REVISED
 
 
-def _is_brief(paper: Paper, versions: Mapping[int, Kind], told: Mapping[str, int]) -> bool:
+def _is_minor(paper: Paper, versions: Mapping[int, Kind], told: Mapping[str, int]) -> bool:
     """Whether a revision gets a line: one of many, of a paper that was told here, or where everybody could read it."""
     told_here = any(kind is not Kind.PASSED_OVER for kind in versions.values())
-    return paper.version >= BRIEF_FROM and (told_here or told.get(paper.id, paper.version) < paper.version)
+    return paper.version >= MINOR_FROM and (told_here or told.get(paper.id, paper.version) < paper.version)
+
+
+def brief_words(words: Sequence[str]) -> tuple[str, ...]:
+    """What is told of the words that answered a query: the first ones, and only the beginning of a long one."""
+    return tuple([_brief(word) for word in words[:MOST_WORDS]])
+
+
+def _brief(word: str) -> str:
+    return word if len(word) <= LONGEST_WORDS else f"{word[: LONGEST_WORDS - 1].rstrip()}…"
 
 
 def make_digest(
@@ -144,9 +158,11 @@ def _item(found: Sequence[Announcement], order: Mapping[int, int]) -> Item:
     newest = max(found, key=lambda announcement: announcement.paper.version)
     kinds = {announcement.kind for announcement in found}
     kind = newest.kind if newest.kind is Kind.WITHDRAWN or Kind.NEW not in kinds else Kind.NEW
-    topics = sorted({announcement.topic_id for announcement in found}, key=lambda topic_id: order[topic_id])
-    brief = all(announcement.brief for announcement in found)  # not if the window holds its first card too
-    return Item(newest.paper, kind, newest.changes if kind is Kind.REVISED else (), tuple(topics), brief)
+    newest_there = {one.topic_id: one for one in sorted(found, key=lambda one: one.paper.version)}
+    topics = sorted(newest_there, key=order.__getitem__)
+    words = tuple(newest_there[topic_id].words for topic_id in topics)
+    minor = all(announcement.minor for announcement in found)  # not if the window holds its first card too
+    return Item(newest.paper, kind, newest.changes if kind is Kind.REVISED else (), tuple(topics), minor, words)
 
 
 def weekly_turn(day: date, weekday: int) -> date:

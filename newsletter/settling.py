@@ -1,21 +1,22 @@
 """Select and queue: what is new becomes the date's edition, and a digest for each reader whose turn it is."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from newsletter import selection
 from newsletter.app import App
 from newsletter.digests import Digests
-from newsletter.model import Announcement, Frequency, Kind, Remark, Selected
-from newsletter.query import parse
+from newsletter.model import Announcement, Frequency, Kind, Paper, Remark, Selected, Topic
+from newsletter.query import Node, parse
 from newsletter.rendering.fragments import Fragment
 from newsletter.storage.deliveries import Queued
 from newsletter.storage.editions import UNLISTED
 from newsletter.storage.harvests import Undecided
 from newsletter.storage.matching import Matcher
 from newsletter.storage.readers import Reader
+from newsletter.withdrawal import is_withdrawn
 
 log = logging.getLogger(__name__)
 
@@ -126,14 +127,14 @@ def _decide(app: App, undecided: Undecided, day: date) -> tuple[list[Announcemen
         held.setdefault(topic_id, {})[paper_id] = versions
     told = _told(settled, {topic.id for topic in app.storage.topics.all() if topic.personal})
     before = app.storage.papers.before(undecided.papers)
+    withdrawn = {paper.key for paper in undecided.papers if is_withdrawn(paper)}
     announcements: list[Announcement] = []
     selected = []
     for topic in app.storage.topics.asked():
         if not topic.begun and topic.id not in undecided.answered:
             continue  # its first edition must see all it matches
-        matches = matcher.matching(parse(topic.query))
-        matches.sort(key=lambda paper: undecided.places.get((topic.id, paper.key), UNLISTED))
-        matches.sort(key=lambda paper: paper.updated, reverse=True)
+        tree = parse(topic.query)
+        matches = _newest_first(matcher.matching(tree), topic, undecided)
         known = held.get(topic.id, {})
         decided = selection.announce(
             topic,
@@ -141,16 +142,33 @@ def _decide(app: App, undecided: Undecided, day: date) -> tuple[list[Announcemen
             known,
             before,
             told,
+            withdrawn,
             day=day,
             now=app.now(),
             backlog=app.config.digest.backlog,
             revised=app.config.digest.revised,
         )
-        announcements += decided
+        announcements += _with_words(decided, matcher, tree)
         if not topic.personal:
             selected.append(selection.count(topic, matches, known, decided))
     matcher.close()
     return announcements, selected
+
+
+def _newest_first(papers: list[Paper], topic: Topic, undecided: Undecided) -> list[Paper]:
+    listed = sorted(papers, key=lambda paper: undecided.places.get((topic.id, paper.key), UNLISTED))
+    return sorted(listed, key=lambda paper: paper.updated, reverse=True)
+
+
+def _with_words(decided: Sequence[Announcement], matcher: Matcher, tree: Node) -> Iterator[Announcement]:
+    """What was decided on the matches of a query; what is told has the words that answered it."""
+    told = [announcement.paper for announcement in decided if announcement.kind is not Kind.PASSED_OVER]
+    found = iter(matcher.words(tree, told))
+    for announcement in decided:
+        if announcement.kind is Kind.PASSED_OVER:
+            yield announcement
+        else:
+            yield replace(announcement, words=selection.brief_words(next(found)))
 
 
 def _told(settled: Mapping[tuple[int, str], Mapping[int, Kind]], personal: Collection[int]) -> dict[str, int]:

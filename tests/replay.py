@@ -47,6 +47,7 @@ _ROW = re.compile(
     r"(?:\| \*\*|- )\[.*?\]\(https://arxiv\.org/abs/(\S+?)\)"
     r"(?:\*\* \|.*? (\d{4}-\d\d-\d\d) \| <details><summary>Show<| · (\d{4}-\d\d-\d\d) · version )"
 )
+_NUMBERED = re.compile(r"\d+\. ")
 _LINK = re.compile(r"https://arxiv\.org/abs/(\S+)")
 _WHOLE = re.compile(r"^The newest .*\]\((topics/[a-z0-9-]+\.md)\)", re.MULTILINE)
 
@@ -220,11 +221,13 @@ class _Outbox:
 
 
 def _cards(text: str) -> Iterator[Key]:
-    """The version of each card: the first line that is a link, before an empty line and the abstract."""
-    for card in text.split("\n\n\n"):
-        head = card.strip("\n").partition("\n\n")[0].split("\n")
-        links = filter(None, map(_LINK.fullmatch, head))
-        yield from (_key(link[1]) for link in list(links)[:1])
+    """The version of each card: the first line that is a link, behind a number and a title."""
+    begun = False
+    for line in text.split("\n"):
+        begun = begun or bool(_NUMBERED.match(line))
+        if begun and (link := _LINK.fullmatch(line)):
+            begun = False
+            yield _key(link[1])
 
 
 def _app(folder: Path, url: str, topics: Sequence[str], time: Time, max_papers: int) -> App:

@@ -1,6 +1,7 @@
 """config.toml: what it may say, and that all else is refused in one line with file, key and what is allowed."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from signing import put_key
 
 from newsletter.config import Config, load, parse_table
 from newsletter.errors import ConfigError
@@ -49,7 +51,8 @@ def test_the_sample_is_the_defaults(file: Path) -> None:
 
 def test_every_key_of_the_sample_may_be_used(file: Path) -> None:
     lines = resource("config.toml").read_text(encoding="utf-8").splitlines()
-    used = [line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in lines]
+    used = [line.removeprefix("# ") if re.match(r"# (\[|.* = )", line) else line for line in lines]
+    put_key(file.with_name("dkim.papers-rsa-202601.pem"))
     assert read(file, "\n".join(used)).newsletter.bad_days == 2
 
 
@@ -251,7 +254,7 @@ TOML = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=4,
 )
-SECTIONS = ("newsletter", "topics", "arxiv", "digest", "delivery", "smtp", "archive", "other")
+SECTIONS = ("newsletter", "topics", "arxiv", "digest", "delivery", "smtp", "dkim", "archive", "other")
 KEYS = (
     "sender",
     "name",
@@ -264,6 +267,9 @@ KEYS = (
     "password",
     "username",
     "path",
+    "domain",
+    "selector",
+    "key",
 )
 
 

@@ -65,7 +65,7 @@ PLACES = {
     "database": Place(
         {"newsletter": 'database = "disk/subscribers.db"'}, (0, 24, 120, 400, *range(1216, 1500, 24)), {0, 1, 3}
     ),
-    "outbox": Place({"more": '[delivery]\nmaildir = "disk/outbox"'}, range(0, 100, 20), {0, 1, 2, 3}, "disk/outbox"),
+    "outbox": Place({"more": '[delivery]\nmaildir = "disk/outbox"'}, range(0, 180, 20), {0, 1, 2, 3}, "disk/outbox"),
     "archive": Place(
         {"more": '[archive]\npath = "disk/archive"'}, (0, 24, 72, 84, 96, 120, 150), {3}, archive="disk/archive"
     ),

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "newsletter"
 LEVELS = (
     ("newsletter",),
     ("errors", "model", "text"),
-    ("addresses", "csvfile", "git", "locks", "query", "resources", "timetable", "withdrawal"),
+    ("addresses", "csvfile", "git", "gleaning", "locks", "places", "query", "resources", "timetable", "withdrawal"),
     ("config",),
     ("archive", "mail", "rendering", "selection", "sources", "storage"),
     ("composition", "delivery", "digests", "sieve", "subscriptions"),

@@ -1,5 +1,6 @@
 """What travels: the wheel, the sample configuration, the verbs of the Makefile."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from signing import put_key
 
 from newsletter import __version__
 from newsletter.config import Config, keys, load, parse_table
@@ -86,8 +88,9 @@ def test_the_sample_loads() -> None:
     assert load(SAMPLE).topics
 
 
-def test_the_sample_loads_with_every_key_put_in(whole: dict[str, Any]) -> None:
-    parse_table(whole, SAMPLE)
+def test_the_sample_loads_with_every_key_put_in(whole: dict[str, Any], tmp_path: Path) -> None:
+    put_key(tmp_path / whole["dkim"]["key"])
+    parse_table(whole, tmp_path / "config.toml")
 
 
 @pytest.mark.parametrize("name", SECTIONS)
@@ -123,3 +126,12 @@ def test_a_bare_make_lists_every_verb() -> None:
 
 def test_what_continuous_integration_runs_can_be_run() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_checkers_are_pinned_and_come_from_wherever_npm_is_set_up_to_look() -> None:
+    folder = ROOT / "tests" / "checkers"
+    wanted = json.loads((folder / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    locked = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert wanted == locked[""]["dependencies"]
+    assert all("integrity" in package and "resolved" not in package for name, package in locked.items() if name)

@@ -227,7 +227,7 @@ def test_a_paper_under_two_topics_stands_once_with_both_names(app: App, library:
     publish(app, app.today())
     for_both, for_one = sorted(map(html, mails(tmp_path)), key=len, reverse=True)
     assert for_both.count("abs/0001.00001v1") == for_one.count("abs/0001.00001v1")
-    assert f"Also in: {VIDEO}" in for_both
+    assert f"Why: {GRAPHS} (“{GRAPHS}”), {VIDEO} (“{VIDEO}”)" in for_both
     assert GRAPHS not in for_one.replace(both.title, "")
 
 
@@ -469,3 +469,12 @@ def test_editions_know_their_date_in_the_newsletters_zone(tmp_path: Path, arxiv:
     late = Time()
     late.now += timedelta(hours=5)
     assert make_app(tmp_path, newsletter={"timezone": "Pacific/Kiritimati"}, time=late).today() == date(2026, 1, 7)
+
+
+def test_arxiv_can_reach_a_sender_of_any_domain(tmp_path: Path, arxiv: ArxivStandIn, time: Time) -> None:
+    """A User-Agent is ASCII."""
+    sender = {"sender": "Papers <blätter@例え.example>"}
+    app = make_app(tmp_path, api_url=arxiv.url, topics=(GRAPHS,), time=time, newsletter=sender)
+    publish(app, app.today())
+    assert "%" in arxiv.requests[0].headers["User-Agent"]
+    app.close()

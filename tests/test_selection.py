@@ -219,14 +219,15 @@ REVISED = replace(PAPER, version=6, title="On Graphs")
 
 
 def settled(paper: Paper, held: dict[int, Kind], told: dict[str, int], topic: Topic = TOPIC) -> Announcement:
+    withdrawn = {paper.key} if is_withdrawn(paper) else set()
     (announcement,) = announce(
-        topic, [paper], {paper.id: held}, {}, told, day=day(), now=START, backlog=20, revised=True
+        topic, [paper], {paper.id: held}, {}, told, withdrawn, day=day(), now=START, backlog=20, revised=True
     )
     return announcement
 
 
 @pytest.mark.parametrize(
-    ("version", "held", "told", "brief"),
+    ("version", "held", "told", "minor"),
     [
         (6, {1: Kind.NEW}, {}, True),
         (6, {5: Kind.REVISED}, {}, True),
@@ -239,30 +240,30 @@ def settled(paper: Paper, held: dict[int, Kind], told: dict[str, int], topic: To
     ],
 )
 def test_a_late_version_of_what_was_told_gets_a_line(
-    version: int, held: dict[int, Kind], told: dict[str, int], brief: bool
+    version: int, held: dict[int, Kind], told: dict[str, int], minor: bool
 ) -> None:
     old = replace(REVISED, version=version, submitted=START - timedelta(days=400))
     announcement = settled(old, held, told)
-    assert (announcement.kind, announcement.brief) == (Kind.REVISED, brief)
+    assert (announcement.kind, announcement.minor) == (Kind.REVISED, minor)
 
 
 def test_what_is_new_or_withdrawn_gets_a_card() -> None:
     assert settled(REVISED, {}, {PAPER.id: 1}).kind is Kind.NEW
-    assert not settled(REVISED, {}, {PAPER.id: 1}).brief
+    assert not settled(REVISED, {}, {PAPER.id: 1}).minor
     gone = replace(REVISED, comment="Withdrawn")
     assert settled(gone, {1: Kind.NEW}, {PAPER.id: 1}) == Announcement(1, gone, Kind.WITHDRAWN, (), day())
 
 
 def test_who_reads_of_a_paper_for_the_first_time_gets_a_card() -> None:
     """A weekly digest may hold the version that was told first, and another."""
-    first = Announcement(1, replace(PAPER, version=5), Kind.REVISED, (), day(), brief=False)
+    first = Announcement(1, replace(PAPER, version=5), Kind.REVISED, (), day(), minor=False)
     later = [
-        Announcement(1, replace(PAPER, version=version), Kind.REVISED, (), day(1), brief=True) for version in (6, 7)
+        Announcement(1, replace(PAPER, version=version), Kind.REVISED, (), day(1), minor=True) for version in (6, 7)
     ]
     (whole,) = make_digest([first, *later], [1], (), after=None, upto=day(1)).items
-    assert whole == Item(later[1].paper, Kind.REVISED, (), (1,), brief=False)
+    assert whole == Item(later[1].paper, Kind.REVISED, (), (1,), minor=False, words=((),))
     (line,) = make_digest(later, [1], (), after=None, upto=day(1)).items
-    assert line.brief
+    assert line.minor
 
 
 # ---------------------------------------------------------------- through the database
@@ -276,7 +277,7 @@ def app(tmp_path: Path, time: Time) -> Iterator[App]:
 
 
 def announced(app: App, on: date) -> list[tuple[int, tuple[str, int], tuple[str, ...], bool]]:
-    return [(a.topic_id, a.paper.key, a.changes, a.brief) for a in app.storage.editions.of(on)]
+    return [(a.topic_id, a.paper.key, a.changes, a.minor) for a in app.storage.editions.of(on)]
 
 
 def test_a_line_is_kept_and_read(app: App, time: Time) -> None:
@@ -295,8 +296,9 @@ def test_a_line_is_kept_and_read(app: App, time: Time) -> None:
         (1, ("0001.00001", 6), ("comment",), True),
         (2, ("0001.00001", 6), ("comment",), True),
     ]
-    stored = app.storage.fragments.get(["card/0001.00001v6/revised/brief"], "en")
-    assert b"We look at graphs" not in stored["card/0001.00001v6/revised/brief"].text
+    stored = app.storage.fragments.get("card/0001.00001v6/revised/line", "en")
+    assert stored is not None
+    assert b"We look at graphs" not in stored.text
     text = preview(app, None, None).text.decode()
     assert "/abs/0001.00001v6\r\nRevised, version 6 · comment: Version 6\r\n" in text
     assert "We look at graphs" not in text
@@ -307,14 +309,14 @@ def test_who_asked_for_a_paper_is_not_shown_by_a_line(app: App, time: Time) -> N
     bring(app, make_paper(1, "A Secret", version=5))
     settle(app, day())
     query = next(topic.id for topic in app.storage.topics.all() if topic.personal)
-    assert [(topic, brief) for topic, _, _, brief in announced(app, day())] == [(query, False)]
+    assert [(topic, minor) for topic, _, _, minor in announced(app, day())] == [(query, False)]
     time.now += timedelta(days=61)
     bring(app, make_paper(1, "A Secret of Moths", version=6, updated=time.now))
     settle(app, day(61))
-    assert [(topic, brief) for topic, _, _, brief in announced(app, day(61))] == [(2, False), (query, True)]
+    assert [(topic, minor) for topic, _, _, minor in announced(app, day(61))] == [(2, False), (query, True)]
     digests = Digests(app.storage)
     both = Reader(id=0, covered=day(), weekly=False, chosen=frozenset({2, query}))
-    assert [item.brief for item in digests.of(both, day(61)).items] == [False]
+    assert [item.minor for item in digests.of(both, day(61)).items] == [False]
 
 
 def test_what_changes_without_a_version_is_recorded_and_not_told(app: App, time: Time) -> None:
@@ -365,12 +367,16 @@ def test_a_reader_is_told_of_their_own_topics() -> None:
     assert digest.remarks == (STALE, Remark(RemarkKind.PARTIAL, topics=(3, 1)))
 
 
+def unwrapped(text: bytes) -> str:
+    return " ".join(text.decode().split())
+
+
 def test_a_topic_that_is_partial_is_named_though_nothing_stands_under_it(app: App) -> None:
     bring(app, make_paper(1))
     settle(app, day(), (Remark(RemarkKind.PARTIAL, topics=(2,)),))
     sentence = "arXiv could not be asked in full for Moths; what is missing follows in a later edition."
-    assert sentence in preview(app, None, None).text.decode()
-    assert sentence not in preview(app, None, GRAPHS).text.decode()
+    assert sentence in unwrapped(preview(app, None, None).text)
+    assert sentence not in unwrapped(preview(app, None, GRAPHS).text)
 
 
 def test_after_two_weeks_there_is_one_edition_that_says_so(app: App, time: Time) -> None:
@@ -385,7 +391,7 @@ def test_after_two_weeks_there_is_one_edition_that_says_so(app: App, time: Time)
     assert decision.queued == 1
     assert app.storage.editions.dates() == [day(), day(14)]
     mail = preview(app, "reader@example.org", None)
-    text, html = mail.text.decode(), mail.html.decode()
+    text, html = unwrapped(mail.text), mail.html.decode()
     sentence = "What was announced since 7 Jan 2026 is in here too: it could not be had before."
     assert text.index(sentence) < text.index("On Graph Neural Networks")
     assert html.index(sentence) < html.index("On Graph Neural Networks")

@@ -68,7 +68,7 @@ def test_what_it_shows(arxiv: ArxivStandIn, tmp_path: Path) -> None:
     head, columns, *rows = done.stdout.splitlines()
     assert head == "2 papers in the last 10 days, 0.2 a day, of 12 in all"
     assert columns.split() == ["DATE", "PAPER", "MATCHED", "TITLE"]
-    assert titles(rows) == ["Erdős Graphs and Neural ℓ_1 Networks", "Graph Neural Networks"]
+    assert titles(rows) == ["Erdős Graphs and Neural ℓ₁ Networks", "Graph Neural Networks"]
     assert ["graph neural network" in row for row in rows] == [True, False]  # in the abstract, which is not shown
     assert done.stderr == ""
     assert (

@@ -435,8 +435,8 @@ def test_the_headers_are_no_lists(app: App, time: Time) -> None:
     (mail,) = delivered(app)
     names = [name for name in mail if name not in ("Return-Path", "Delivered-To")]
     assert names == [
-        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
-        "Content-Transfer-Encoding",
+        "From", "Reply-To", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
+        "Feedback-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
     ]  # fmt: skip
     assert (mail["From"], mail["To"]) == ("Daily Papers <papers@example.org>", OLGA)
     assert mail["Auto-Submitted"] == "auto-generated"

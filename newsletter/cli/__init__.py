@@ -7,7 +7,20 @@ from pathlib import Path
 import click
 
 from newsletter import __version__
-from newsletter.cli import demo, history, keeping, ledger, logs, publishing, running, setup, subscribers, topics
+from newsletter.cli import (
+    demo,
+    dkim,
+    history,
+    keeping,
+    ledger,
+    logs,
+    preview,
+    publishing,
+    running,
+    setup,
+    subscribers,
+    topics,
+)
 from newsletter.cli.context import Context
 from newsletter.errors import NewsletterError, QueryError, UsageError
 
@@ -50,7 +63,7 @@ def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: b
     context.call_on_close(context.obj.close)
 
 
-for module in (setup, publishing, running, topics, subscribers, ledger, keeping, history, demo):
+for module in (setup, publishing, preview, running, topics, subscribers, ledger, keeping, history, dkim, demo):
     for command in module.COMMANDS:
         newsletter.add_command(command)
 

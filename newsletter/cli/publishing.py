@@ -1,10 +1,9 @@
-"""`newsletter publish` and its stages, and `preview`."""
+"""`newsletter publish` and its stages."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import click
 
@@ -17,7 +16,6 @@ from newsletter.delivery import Tally, Work
 from newsletter.errors import SourceError
 from newsletter.fetching import fetch as fetch_verb
 from newsletter.model import DeliveryStatus, HarvestState
-from newsletter.preview import preview as preview_verb
 
 
 @click.command()
@@ -86,27 +84,6 @@ def archive(context: Context) -> None:
     click.echo(_describe_archive(outcome))
 
 
-@click.command()
-@click.option("--subscriber", metavar="EMAIL", help="Whose mail; default: that of one who takes all topics.")
-@click.option("--topic", metavar="NAME", help="One topic only.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    default=Path("preview.html"),
-    show_default=True,
-    help="A file: .html, .txt, or .eml for the whole message; - for standard output.",
-)
-@click.pass_obj
-def preview(context: Context, subscriber: str | None, topic: str | None, output: Path) -> None:
-    """Write the mail of the newest edition to a file, without sending."""
-    if subscriber and topic:
-        raise click.UsageError("--subscriber or --topic, not both")
-    mail = preview_verb(context.looking, subscriber, topic)
-    with click.open_file(str(output), "wb") as file:
-        file.write(mail.as_file(output.suffix))
-    click.echo(f"Wrote {output}: {mail.subject}", err=str(output) == "-")
-
-
 def describe(report: verbs.Report, *, dry_run: bool) -> list[str]:
     """A publish in a few lines."""
     lines = []
@@ -157,4 +134,4 @@ def _watched(context: Context, stack: ExitStack) -> Callable[[Work], Work]:
     return add
 
 
-COMMANDS = (publish, fetch, deliver, archive, preview)
+COMMANDS = (publish, fetch, deliver, archive)

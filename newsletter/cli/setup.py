@@ -10,7 +10,7 @@ from newsletter.config import load
 from newsletter.errors import UsageError
 from newsletter.resources import resource
 
-_IGNORED = ("*.db", "*.db-*", "*.db.*", "/outbox/", "/archive/")
+_IGNORED = ("*.db", "*.db-*", "*.db.*", "*.pem", "/outbox/", "/archive/")
 
 
 @click.command()
@@ -35,7 +35,7 @@ def _ignore(path: Path) -> None:
     present = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     missing = [line for line in _IGNORED if line not in present]
     if missing:
-        lines = [*present, "# Personal data never goes into git.", *missing]
+        lines = [*present, "# Personal data and keys never go into git.", *missing]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -45,8 +45,9 @@ def parse_table(table: dict[str, Any], path: Path) -> Config:
     try:
         config = Config.model_validate({**table, "path": path}, context={"base": path.parent})
     except ValidationError as error:
-        raise refusal(path, error) from error
+        raise refusal(path, error, {"dkim"} if not isinstance(table.get("dkim"), tuple) else ()) from error
     _check_topics(config)
+    _check_signing(config)
     return config
 
 
@@ -71,3 +72,17 @@ def _check_topics(config: Config) -> None:
         except QueryError as error:
             key = f"topics[{number}].{'query' if topic.query else 'name'}"
             raise ConfigError(config.path, key, f"{(topic.query or topic.name)!r} {error}") from error
+
+
+def _check_signing(config: Config) -> None:
+    sender, seen = config.newsletter.domain, set()
+    for number, section in enumerate(config.dkim, 1):
+        key = f"dkim[{number}]" if len(config.dkim) > 1 else "dkim"
+        domain = section.domain or sender
+        if domain != sender and not ("." in domain and sender.endswith(f".{domain}")):
+            reason = f"{domain!r} does not vouch for the sender (allowed: {sender}, or a domain that it is part of)"
+            raise ConfigError(config.path, f"{key}.domain", reason)
+        if (section.selector, domain) in seen:
+            reason = f"{section.selector!r} names another key too (allowed: a selector for each key)"
+            raise ConfigError(config.path, f"{key}.selector", reason)
+        seen.add((section.selector, domain))

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
 
+from newsletter.addresses import quoted_uri, wire_domain, wire_url
+from newsletter.places import PATH
 from newsletter.query import read_category
 from newsletter.text import INVISIBLE, LINE_ENDS
 
@@ -64,7 +66,20 @@ def _url(value: str) -> str:
         raise ValueError(f"{error} {allowed}") from error
     if not whole or "@" in parts.netloc or re.search(r"[?#\s\x00-\x1f]", value):
         raise ValueError(f"it is not an address {allowed}")  # which is not repeated: a password may stand in it
-    return value.rstrip("/")
+    try:
+        return wire_url(value.rstrip("/"))
+    except ValueError as error:
+        raise ValueError(f"its host is none: {error} {allowed}") from error
+
+
+def _page(value: str) -> str:
+    if not value:
+        return ""
+    example = value.replace(PATH, "path")
+    if "{" in example or "}" in example:
+        raise ValueError(f"in an address only {PATH} may stand in braces")
+    address = _url(example)
+    return wire_url(value).replace(quoted_uri(PATH), PATH) if PATH in value else address
 
 
 def host_of(url: str) -> str:
@@ -75,6 +90,21 @@ def host_of(url: str) -> str:
 def _domain(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", value, re.I):
         raise ValueError(f"{value!r} is not a domain (allowed: such as lab.local)")
+    return value.lower()
+
+
+def _wire_domain(value: str) -> str:
+    try:
+        return _domain(wire_domain(value)) if value else ""
+    except UnicodeError as error:
+        raise ValueError(f"{value!r} is not a domain: {error}") from error
+
+
+def read_selector(value: str) -> str:
+    """A DKIM selector, in lower case. Raises `ValueError`."""
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if not re.fullmatch(rf"{label}(\.{label})*", value, re.I | re.A) or len(value) > 120:
+        raise ValueError(f"{value!r} is not a selector (allowed: letters, digits, hyphens; such as papers-rsa-202601)")
     return value.lower()
 
 
@@ -112,9 +142,12 @@ Line = Annotated[str, AfterValidator(_one_line)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlOrNone = Annotated[str, AfterValidator(lambda value: _url(value) if value else "")]
+Page = Annotated[str, AfterValidator(_page)]
 Clock = Annotated[time, BeforeValidator(_clock)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Domain = Annotated[str, AfterValidator(_domain)]
+WireDomain = Annotated[str, AfterValidator(_wire_domain)]
+Selector = Annotated[str, AfterValidator(read_selector)]
 TopicName = Annotated[str, AfterValidator(_topic_name)]
 Category = Annotated[str, AfterValidator(_category)]
 

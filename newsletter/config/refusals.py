@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from newsletter.config.sections import (
     Config,
     DeliverySection,
     DigestSection,
+    DkimSection,
     NewsletterSection,
     SmtpSection,
     TopicSection,
@@ -40,10 +41,12 @@ _REASONS = {
 }
 
 
-def refusal(path: Path, error: ValidationError) -> ConfigError:
-    """The first thing that is wrong, in words for an operator."""
+def refusal(path: Path, error: ValidationError, single: Collection[str] = ()) -> ConfigError:
+    """The first thing that is wrong, in words for an operator. `single` names lists that were written as one table."""
     first = error.errors(include_url=False, include_input=False)[0]
     location = list(first["loc"])
+    if location and location[0] in single:
+        del location[1:2]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, KeyedError):
         return ConfigError(path, _dotted([*location, cause.key]), cause.reason)
@@ -79,6 +82,7 @@ def _section_at(location: list[str | int]) -> type[BaseModel]:
         "digest": DigestSection,
         "delivery": DeliverySection,
         "smtp": SmtpSection,
+        "dkim": DkimSection,
         "archive": ArchiveSection,
     }
     return sections[str(location[0])] if location else Config

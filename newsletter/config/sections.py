@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
@@ -15,17 +15,24 @@ from newsletter.config.fields import (
     Domain,
     FilePath,
     Line,
+    Page,
     Password,
     Section,
+    Selector,
     TopicName,
     Url,
     UrlOrNone,
+    WireDomain,
     Zone,
     at,
     host_of,
 )
+from newsletter.config.pem import read_private_key
 from newsletter.errors import AddressError
 from newsletter.query import Node, name_query, parse, write
+
+if TYPE_CHECKING:
+    from newsletter.config.pem import PrivateKey
 
 MIN_ARXIV_INTERVAL = 3.0  # seconds; arXiv API Terms of Use
 
@@ -41,12 +48,16 @@ def _evening(value: Any) -> date:
     raise ValueError(f"{str(value)!r} is not a date (allowed: such as 2026-12-24)")
 
 
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, tuple) else (value,)
+
+
 class NewsletterSection(Section):
     """``[newsletter]``: who we are, where the database lies, when we publish."""
 
     name: Annotated[Line, Field(min_length=1, max_length=100)] = "Daily Papers"
     sender: Line
-    base_url: UrlOrNone = ""
+    base_url: Annotated[UrlOrNone, Field(max_length=900)] = ""  # a header line holds 998 characters (RFC 5322)
     timezone: Zone = ZoneInfo("UTC")
     database: FilePath = Path("subscribers.db")
     publish_at: Clock = time(7)
@@ -54,7 +65,7 @@ class NewsletterSection(Section):
     reply_to: Line = ""
     operator: Line = ""
     bad_days: Annotated[int, Field(ge=1)] = 2
-    postal_address: Line = ""
+    postal_address: Annotated[Line, Field(max_length=500)] = ""
     language: Literal["en"] = "en"
     local_domains: tuple[Domain, ...] = ()
 
@@ -184,11 +195,35 @@ class SmtpSection(Section):
         return self
 
 
+class DkimSection(Section):
+    """``[dkim]``, or one of ``[[dkim]]``: a key that our mail is signed with (RFC 6376)."""
+
+    domain: WireDomain = ""  # the sender's
+    selector: Selector
+    key: FilePath
+    _private_key: Any = PrivateAttr(default=None)
+
+    @property
+    def private_key(self) -> "PrivateKey":
+        """The key, read when the configuration was."""
+        key: PrivateKey = self._private_key
+        return key
+
+    @model_validator(mode="after")
+    def _read(self) -> Self:
+        try:
+            self._private_key = read_private_key(self.key)
+        except ValueError as error:
+            raise at("key", str(error)) from error
+        return self
+
+
 class ArchiveSection(Section):
     """``[archive]``: the README and its repository."""
 
     path: FilePath = Path("archive")
     max_papers: Annotated[int, Field(ge=1, le=10_000)] = 100
+    url: Annotated[Page, Field(max_length=900)] = ""
     push: bool = False
 
 
@@ -202,6 +237,7 @@ class Config(Section):
     digest: DigestSection = Field(default_factory=lambda: DigestSection())
     delivery: DeliverySection
     smtp: SmtpSection = Field(default_factory=lambda: SmtpSection())
+    dkim: Annotated[tuple[DkimSection, ...], BeforeValidator(_as_list)] = ()
     archive: ArchiveSection
 
 

@@ -12,19 +12,18 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from newsletter.demo.stems import stem
-from newsletter.text import fold, readable
+from newsletter.text import fold, readable, scripts_apart, scripts_joined
 
 _TEXT = re.compile(r"[^\W_]+(?:(?:(?<=[^\W\d_])['.](?=[^\W\d_])|(?<=\d)[.,](?=\d))[^\W_]+)*")
-_SCRIPTS = re.compile(r"(?<=\w)[_^]\{?(?=\w)")  # of a formula: below or above the line
 _HYPHENS = re.compile("[-‐‑‒–]")
 
 
 @lru_cache(maxsize=1 << 16)
 def text_words(text: str) -> tuple[tuple[str, ...], ...]:
-    """The stems of a text, in order; of a text with formulas also those with "$x_1$" read as "x1"."""
+    """The stems of a text, in order; of a text with formulas those with "$x_1$" read as "x 1", and as "x1"."""
     plain = readable(text)
-    joined = _SCRIPTS.sub("", plain)
-    return tuple(dict.fromkeys(tuple(map(_stem, _TEXT.findall(_lower(form)))) for form in (plain, joined)))
+    forms = (scripts_apart(plain), scripts_joined(plain))
+    return tuple(dict.fromkeys(tuple(map(_stem, _TEXT.findall(_lower(form)))) for form in forms))
 
 
 @lru_cache(maxsize=1 << 16)

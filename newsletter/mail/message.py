@@ -1,25 +1,22 @@
-"""A message as bytes: headers of ours around parts that are ready for the wire.
+"""A message as bytes: headers around parts that are ready for the wire. It is ASCII but for local parts beyond it."""
 
-Headers are folded by us, not by the email package: with its policies a List-Unsubscribe of 76 characters or more is
-turned into encoded words, and one-click unsubscribing ends without a sign.
-"""
-
-import textwrap
-from base64 import b64encode
-from collections.abc import Iterable, Iterator
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from urllib.parse import quote
+from hashlib import sha256
 
-from newsletter.addresses import wire_address
-from newsletter.text import INVISIBLE, LINE_ENDS
+from newsletter.addresses import mailto, wire_address
+from newsletter.mail.headers import LINE_END, list_id, mailbox, unstructured, uris, words
 
-FOLD = "\r\n "
-_LINE = 76  # characters a header line holds, unless one word is longer
-_ENCODED = "=?utf-8?b?{}?="
-_SPECIALS = frozenset('()<>[]:;@\\,."')
+# Our own; and the local part becomes the boundary, of at most 70 characters (RFC 2046 §5.1.1).
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9.-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_NOT_IN_IDENTIFIERS = re.compile(r"[^A-Za-z0-9._-]+")
+_PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+_PLAIN, _HTML = _PART.format("plain"), _PART.format("html")
+# RFC 3834 §5, and Exchange's own (MS-OXCMAIL §2.1.3.2.20); its "All" would suppress reports of failure, too.
+_AUTOMATIC = ("Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: DR, RN, NRN, OOF, AutoReply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,128 +26,120 @@ class Letterhead:
     name: str
     sender_name: str
     sender_address: str
-    list_id: str  # label.domain, stable for ever (RFC 2919)
-    reply_to: tuple[str, str] = ("", "")  # name and address
-    owner: str = ""  # an address
+    list_id: str  # in ASCII, stable for ever; see `addresses.list_id`
+    reply_to: tuple[str, str] = ("", "")  # name and address; by default the sender's
+    owner: str = ""  # an address; by default the sender's
+    archive: str = ""  # a web address where editions are listed
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One message's own: whom it goes to, what it is known by, and how to leave."""
+    """One message's own: whom it goes to, what it is known by, how to leave, and what it is, for statistics.
+
+    Raises:
+        ValueError: `message_id` is not of our making.
+
+    """
 
     recipient: str
-    message_id: str
-    date: datetime
+    message_id: str  # without angle brackets
+    moment: datetime  # aware; the message's Date
     unsubscribe: tuple[str, ...] = ()  # URIs in order of preference
+    edition: date | None = None  # without one it is the day of `moment`
+    kind: str = "digest"
+
+    def __post_init__(self) -> None:
+        if not _MESSAGE_ID.fullmatch(self.message_id):
+            raise ValueError(f"{self.message_id!r} is no Message-ID of ours")
 
 
 def compose(letterhead: Letterhead, address: Address, subject: str, text: bytes, html: bytes) -> bytes:
-    """Join a multipart/alternative message, text first. `text` and `html` are quoted-printable and end on CRLF."""
+    """Join a multipart/alternative message, text first. `text` and `html` are quoted-printable and end on CRLF.
+
+    Raises:
+        AddressError: one of the addresses is none.
+
+    """
+    # Quoted-printable never holds "=_" (RFC 2045 §6.7), so no part can hold the boundary.
     boundary = f"=_{address.message_id.partition('@')[0]}"
-    lines = [
-        *_headers(letterhead, address, subject),
+    head = (
+        *_envelope(letterhead, address, subject),
+        _of_list(letterhead),
+        *_unsubscribe(address.unsubscribe),
+        _feedback(letterhead, address.edition or address.moment.date(), address.kind),
+        "MIME-Version: 1.0",
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
         "",
-        "",
-    ]
-    opening = (
-        f"--{boundary}\r\nContent-Type: text/{{}}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        f"--{boundary}",
+        _PLAIN,
     )
-    return b"".join(
-        (
-            "\r\n".join(lines).encode(),
-            opening.format("plain").encode("ascii"),
-            text,
-            opening.format("html").encode("ascii"),
-            html,
-            f"--{boundary}--\r\n".encode("ascii"),
-        )
-    )
+    between, end = f"--{boundary}{LINE_END}{_HTML}", f"--{boundary}--{LINE_END}"
+    return b"".join((LINE_END.join(head).encode(), text, between.encode(), html, end.encode()))
 
 
-def compose_plain(
-    sender: tuple[str, str], address: Address, subject: str, text: bytes, reply_to: tuple[str, str] = ("", "")
-) -> bytes:
+def compose_plain(letterhead: Letterhead, address: Address, subject: str, text: bytes) -> bytes:
     """A message of plain text that is no list's: it goes to one person, about a thing of theirs.
 
-    `sender` and `reply_to` are name and address, `text` is quoted-printable and ends on CRLF.
+    `text` is quoted-printable and ends on CRLF. Raises as `compose` does.
     """
-    lines = [
-        *_envelope(sender, reply_to, address, subject),
-        "Auto-Submitted: auto-generated",
+    head = (
+        *_envelope(letterhead, address, subject),
+        *_AUTOMATIC,
+        _feedback(letterhead, address.edition or address.moment.date(), address.kind),
         "MIME-Version: 1.0",
-        "Content-Type: text/plain; charset=utf-8",
-        "Content-Transfer-Encoding: quoted-printable",
-        "",
-        "",
-    ]
-    return "\r\n".join(lines).encode() + text
+        _PLAIN,
+    )
+    return LINE_END.join(head).encode() + text
 
 
-def _envelope(sender: tuple[str, str], reply_to: tuple[str, str], address: Address, subject: str) -> Iterable[str]:
-    name, mailbox = sender
-    yield f"From: {_mailbox(name, wire_address(mailbox), len('From: '))}"
-    yield f"To: {wire_address(address.recipient)}"
-    reply_name, reply_address = reply_to
-    if reply_address:
-        yield f"Reply-To: {_mailbox(reply_name, wire_address(reply_address), len('Reply-To: '))}"
-    yield f"Subject: {unstructured(subject, len('Subject: '))}"
-    yield f"Date: {format_datetime(address.date)}"
-    yield f"Message-ID: <{address.message_id}>"
+def _envelope(letterhead: Letterhead, address: Address, subject: str) -> tuple[str, ...]:
+    return (
+        _from(letterhead),
+        words("To", [wire_address(address.recipient)]),
+        unstructured("Subject", subject),
+        f"Date: {format_datetime(address.moment.astimezone(UTC))}",
+        words("Message-ID", [f"<{address.message_id}>"]),
+    )
 
 
-def _headers(letterhead: Letterhead, address: Address, subject: str) -> Iterable[str]:
-    sender = (letterhead.sender_name, letterhead.sender_address)
-    yield from _envelope(sender, letterhead.reply_to, address, subject)
-    yield f"List-Id: {_mailbox(letterhead.name, letterhead.list_id, len('List-Id: '))}"
-    if address.unsubscribe:
-        yield "List-Unsubscribe: " + f",{FOLD}".join(f"<{uri}>" for uri in address.unsubscribe)
-        if address.unsubscribe[0].startswith("https:"):
-            yield "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
-    if letterhead.owner:
-        yield f"List-Owner: <mailto:{quote(wire_address(letterhead.owner), safe='@+')}>"
-    yield "List-Post: NO"
-    yield "Auto-Submitted: auto-generated"
-    yield "Precedence: bulk"
-    yield "MIME-Version: 1.0"
+def _unsubscribe(found: tuple[str, ...]) -> tuple[str, ...]:
+    """How to leave (RFC 2369 §3.2); with one click where there is an https address (RFC 8058 §3.1)."""
+    if not found:
+        return ()
+    field = uris("List-Unsubscribe", *found)
+    if any(uri.startswith("https:") for uri in found):
+        return field, "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
+    return (field,)
+
+
+@lru_cache(16)
+def _from(letterhead: Letterhead) -> str:
+    name, address = letterhead.sender_name, letterhead.sender_address
+    reply_name, reply_address = letterhead.reply_to if letterhead.reply_to[1] else (name, address)
+    return LINE_END.join((mailbox("From", name, address), mailbox("Reply-To", reply_name, reply_address)))
+
+
+@lru_cache(16)
+def _of_list(letterhead: Letterhead) -> str:
+    sender, reply_address = letterhead.sender_address, letterhead.reply_to[1]
+    fields = (
+        list_id(letterhead.name, letterhead.list_id),
+        uris("List-Help", mailto(reply_address or sender, "help")),
+        uris("List-Owner", mailto(letterhead.owner or sender)),
+        *((uris("List-Archive", letterhead.archive),) if letterhead.archive else ()),
+        "List-Post: NO",
+        *_AUTOMATIC,
+        "Precedence: bulk",
+    )
+    return LINE_END.join(fields)
 
 
 @lru_cache(64)
-def _mailbox(name: str, address: str, used: int) -> str:
-    phrase = _phrase(name, used)
-    # An encoded word fills its line, so that most names need only one: some readers see a blank between two.
-    return f"{phrase}{FOLD if phrase.startswith('=?') else ' '}<{address}>".strip()
+def _feedback(letterhead: Letterhead, day: date, kind: str) -> str:
+    """Feedback-ID as Gmail's feedback loop reads it: the narrowest identifier first, the sender's own last.
 
-
-@lru_cache(1_024)  # all readers of a digest have one subject
-def unstructured(text: str, used: int) -> str:
-    """A header's free text on folded lines, after `used` characters; what is not ASCII becomes encoded words."""
-    clean = " ".join(INVISIBLE.sub("", LINE_ENDS.sub(" ", text)).split())
-    if clean.isascii() and "=?" not in clean:
-        lines = textwrap.wrap(
-            " " * used + clean, _LINE, break_long_words=False, break_on_hyphens=False, drop_whitespace=False
-        )
-        return FOLD.join(line.strip() for line in lines)
-    return FOLD.join(_encoded_words(clean, used))
-
-
-def _encoded_words(text: str, used: int) -> Iterator[str]:
-    """RFC 2047: words of at most 75 characters, each of whole characters, one a line."""
-    chunk, room = b"", _LINE - used
-    for character in text:
-        encoded = character.encode("utf-8", "replace")
-        if chunk and len(_ENCODED.format("")) + 4 * ((len(chunk + encoded) + 2) // 3) > min(room, 75):
-            yield _ENCODED.format(b64encode(chunk).decode("ascii"))
-            chunk, room = b"", _LINE
-        chunk += encoded
-    yield _ENCODED.format(b64encode(chunk).decode("ascii"))
-
-
-def _phrase(text: str, used: int) -> str:
-    clean = " ".join(INVISIBLE.sub("", LINE_ENDS.sub(" ", text)).split())
-    if not clean.isascii() or "=?" in clean:
-        return unstructured(clean, used)
-    if not _SPECIALS & set(clean):
-        return clean
-    escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    No identifier may stand in two places, or tell of a person; the last has 5 to 15 characters.
+    """
+    sender = sha256(letterhead.list_id.encode()).hexdigest()[:12]
+    identifiers = (str(day), kind, letterhead.list_id, sender)
+    return words("Feedback-ID", [":".join(_NOT_IN_IDENTIFIERS.sub("-", found) for found in identifiers)])

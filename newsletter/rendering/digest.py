@@ -5,19 +5,25 @@ So a sender loads none of the libraries that make the pieces.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal
+from functools import lru_cache
+from itertools import count
+from typing import Protocol
 
-from newsletter.model import Digest, Item, Kind
-from newsletter.rendering.fragments import Fragment, Parts, card_name, encode, fill, one_line, parse, settle
+from newsletter.model import Digest, Item, Kind, Topic
+from newsletter.places import Places
+from newsletter.rendering.fitting import LIMIT, OUT, Room, fit
+from newsletter.rendering.fragments import NUMBER, Form, Fragment, Parts, card_name, forms_of
+from newsletter.rendering.pieces import Frame, Piece, finish, merge
 from newsletter.rendering.words import words_of
 
 _RANK = {Kind.NEW: 0, Kind.REVISED: 1, Kind.WITHDRAWN: 2}
 _LINK = re.compile(r"(?:https://|mailto:)[!-~]+")
 _A_BREAK = timedelta(days=4)  # a weekend with a holiday
-_Part = Literal["html", "text"]
+_TALLIED = range(2, 21)  # sections that are listed at the top: one needs no list, and a longer one is no overview
+_REMEMBERED = 8_192  # why lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,7 @@ class Brand:
     name: str
     postal_address: str = ""
     language: str = "en"
+    places: Places = field(default_factory=Places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,11 @@ class Links:
     def __post_init__(self) -> None:
         if not _LINK.fullmatch(self.unsubscribe):
             raise ValueError(f"{self.unsubscribe!r} is no https: or mailto: address")
+
+    @property
+    def values(self) -> dict[str, str]:
+        """By the names of their slots."""
+        return {"unsubscribe": self.unsubscribe, "email": self.email}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,83 +82,159 @@ class Shared:
 
     def body(self, links: Links) -> Body:
         """The mail of one reader."""
-        values = {"unsubscribe": links.unsubscribe, "email": links.email}
-        return Body(self.subject, _finish(self.text, values, escape=False), _finish(self.html, values, escape=True))
+        values = links.values
+        return Body(self.subject, finish(self.text, values, escape=False), finish(self.html, values, escape=True))
+
+
+class Stock(Protocol):
+    """Where fragments are."""
+
+    def fragment(self, name: str) -> Fragment:
+        """The fragment of a name; raises what it likes if there is none."""
+        ...
+
+    def sizes(self, item: Item) -> Sequence[int]:
+        """How many bytes of HTML the card of a paper has in each of its forms."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A paper in a section, with what stands below its card."""
+
+    item: Item
+    why: Piece
+    also: Piece | None  # below the shortest form: other topics only
+
+    def below(self, form: Form) -> Piece | None:
+        return self.also if form is Form.LINE else self.why
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    topic: str
-    count: str
-    rows: list[tuple[Fragment, str]]  # the card, and the names of the other topics it stands under
+    topic: Topic
+    heading: Piece
+    tally: Piece | None
+    rows: Sequence[_Row]
 
 
 class Assembler:
     """Joins mails for one newsletter; holds the frame, read once.
 
-    `fragments` gives a fragment by its name, and raises what it likes if there is none.
+    `widest` is as long as any reader's links are, so that what all readers of a digest share has room for theirs.
     """
 
-    def __init__(self, brand: Brand, fragments: Callable[[str], Fragment]) -> None:
-        self._fragments = fragments
-        self._words = words_of(brand.language)
+    def __init__(self, brand: Brand, stock: Stock, widest: Links) -> None:
+        self._stock, self._places, self._widest = stock, brand.places, widest
         self._brand = {"newsletter": brand.name, "postal": brand.postal_address}
-        self._subject = parse(fragments("frame/subject").text)
-        self._frame: dict[tuple[str, _Part], Parts] = {}
-        for name in ("opening", "remark", "section", "also", "closing"):
-            fragment = fragments(f"frame/{name}")
-            self._frame[name, "html"], self._frame[name, "text"] = parse(fragment.html), parse(fragment.text)
+        self._words = words_of(brand.language)
+        self._frame = Frame(stock.fragment)
+        self._why = lru_cache(_REMEMBERED)(self._make_why)
 
-    def shared(self, digest: Digest, topics: Mapping[int, str], first: date | None = None) -> Shared:
-        """Join what all readers of this digest under these topics (names by id, in their order) have in common.
+    def shared(self, digest: Digest, topics: Mapping[int, Topic], first: date | None = None) -> Shared:
+        """Join what all readers of this digest under these topics (by id, in their order) have in common.
 
         `first` is the digest's earliest edition; without it a digest that reaches back further than a break does is
         dated from the day after `digest.after`.
         """
-        sections = list(self._sections(digest.items, topics))
-        remarks = [sentence for remark in digest.remarks if (sentence := self._words.remark(remark, topics))]
-        numbers = Counter(item.kind for item in digest.items)
         span = (first or _first(digest), digest.upto)
-        head = self._brand | {"summary": self._words.summary(numbers, len(sections))}
+        sections = list(self._sections(digest.items, topics))
+        numbers = Counter(item.kind for item in digest.items)
+        head = self._brand | {
+            "summary": self._words.summary(numbers, len(sections)),
+            "online": self._places.edition(*span),
+        }
         values = head | {"date": self._words.long_span(*span)}
-        subject = fill(self._subject, head | {"date": self._words.short_span(*span)}, escape=False)
+        opening, closing = (self._frame.piece(name, values) for name in ("opening", "closing"))
+        names = {topic.id: topic.label for topic in topics.values()}
+        said = (self._words.remark(remark, names) for remark in digest.remarks)
+        remarks = [self._frame.piece("remark", values | {"remark": sentence}) for sentence in said if sentence]
+        taken = sum(piece.size(self._widest.values) for piece in (opening, *remarks, closing))
+        tallies, told = self._fitted(sections, span, LIMIT - taken)
+        pieces = (opening, *tallies, *remarks, *told, closing)
         return Shared(
-            one_line("".join(map(str, subject))),
-            tuple(_merged(self._pieces("text", remarks, sections, values))),
-            tuple(_merged(self._pieces("html", remarks, sections, values))),
+            self._frame.subject(head | {"date": self._words.short_span(*span)}),
+            tuple(merge(part for piece in pieces for part in piece.text)),
+            tuple(merge(part for piece in pieces for part in piece.html)),
         )
 
-    def body(self, digest: Digest, topics: Mapping[int, str], links: Links) -> Body:
+    def body(self, digest: Digest, topics: Mapping[int, Topic], links: Links) -> Body:
         """The mail of one reader, when it shares nothing with others."""
         return self.shared(digest, topics).body(links)
 
-    def _sections(self, items: Iterable[Item], topics: Mapping[int, str]) -> Iterator[_Section]:
-        for topic, name in topics.items():
-            mine = sorted((item for item in items if item.topic_ids[0] == topic), key=_newest_first)
-            if mine:
-                count = self._words.counts(Counter(item.kind for item in mine))
-                yield _Section(name, count, [self._row(item, topics) for item in mine])
+    def _sections(self, items: Sequence[Item], topics: Mapping[int, Topic]) -> Iterator[_Section]:
+        by_topic: dict[int, list[Item]] = {}
+        for item in items:
+            by_topic.setdefault(item.topic_ids[0], []).append(item)
+        tallied = len(by_topic) in _TALLIED
+        for topic in topics.values():
+            if topic.id not in by_topic:
+                continue
+            mine = sorted(by_topic[topic.id], key=_newest_first)
+            counts = self._words.counts(Counter(item.kind for item in mine))
+            values = {"topic": self._words.topic(topic.label), "count": counts}
+            heading = self._frame.piece("section", values)
+            tally = self._frame.piece("tally", values) if tallied else None
+            yield _Section(topic, heading, tally, [self._row(item, topics) for item in mine])
 
-    def _row(self, item: Item, topics: Mapping[int, str]) -> tuple[Fragment, str]:
-        also = self._words.listed(topics[topic] for topic in item.topic_ids[1:])
-        return self._fragments(card_name(item)), also
+    def _row(self, item: Item, topics: Mapping[int, Topic]) -> _Row:
+        names = tuple(topics[topic_id].label for topic_id in item.topic_ids)
+        words = item.words or ((),) * len(names)
+        also = self._why(names, ((),) * len(names)) if len(names) > 1 else None
+        return _Row(item, self._why(names, words), also)
 
-    def _pieces(
-        self, part: _Part, remarks: Iterable[str], sections: Iterable[_Section], values: dict[str, str]
-    ) -> Iterator[bytes | Parts]:
-        yield from self._framed("opening", part, values)
-        for remark in remarks:
-            yield from self._framed("remark", part, values | {"remark": remark})
-        for section in sections:
-            yield from self._framed("section", part, values | {"topic": section.topic, "count": section.count})
-            for card, also in section.rows:
-                yield card.html if part == "html" else card.text
-                if also:
-                    yield from self._framed("also", part, values | {"also": also})
-        yield from self._framed("closing", part, values)
+    def _make_why(self, names: tuple[str, ...], words: tuple[tuple[str, ...], ...]) -> Piece:
+        return self._frame.piece("why", {"why": self._words.why(list(zip(names, words, strict=True)))})
 
-    def _framed(self, name: str, part: _Part, values: dict[str, str]) -> Iterator[bytes | Parts]:
-        return settle(fill(self._frame[name, part], values, escape=part == "html"))
+    def _fitted(
+        self, sections: Sequence[_Section], span: tuple[date, date], room: int
+    ) -> tuple[list[Piece], list[Piece]]:
+        """The rows of the overview, and the sections: as much as there is room for."""
+        rest = self._rest(sections, span)
+        levels = fit([self._room(section, span) for section in sections], room, rest.size())
+        shown = [(section, own) for section, own in zip(sections, levels, strict=True) if {*own} != {OUT}]
+        hidden = [section for section, own in zip(sections, levels, strict=True) if {*own} == {OUT}]
+        numbers = count(1)
+        told = [piece for section, own in shown for piece in self._told(section, own, span, numbers)]
+        tallies = [section.tally for section, _ in shown if section.tally]
+        return tallies, [*told, self._rest(hidden, span)] if hidden else told
+
+    def _told(
+        self, section: _Section, levels: Sequence[int], span: tuple[date, date], numbers: Iterator[int]
+    ) -> Iterator[Piece]:
+        yield section.heading
+        for row, level in zip(section.rows, levels, strict=True):
+            if level == OUT:
+                continue
+            form = forms_of(row.item)[level]
+            card = self._stock.fragment(card_name(row.item, form))
+            yield Piece((card.html,), (card.text.replace(NUMBER, b"%d" % next(numbers), 1),))
+            if below := row.below(form):
+                yield below
+        if left := levels.count(OUT):
+            yield self._more(section, left, span)
+
+    def _room(self, section: _Section, span: tuple[date, date]) -> Room:
+        heading = section.heading.size() + (section.tally.size() if section.tally else 0)
+        return Room(heading, self._more(section, len(section.rows), span).size(), [*map(self._sizes, section.rows)])
+
+    def _sizes(self, row: _Row) -> list[int]:
+        sizes = zip(forms_of(row.item), self._stock.sizes(row.item), strict=True)
+        return [size + (below.size() if (below := row.below(form)) else 0) for form, size in sizes]
+
+    def _more(self, section: _Section, number: int, span: tuple[date, date]) -> Piece:
+        """What is said of a section's papers that there is no room for. No page but a search shows a reader's query."""
+        topic = section.topic
+        where = self._places.search(topic.query) if topic.personal else self._places.edition(*span)
+        return self._left_out(self._words.more(number, topic.label), where)
+
+    def _rest(self, sections: Sequence[_Section], span: tuple[date, date]) -> Piece:
+        """What is said of sections that there is no room for."""
+        papers = sum(len(section.rows) for section in sections)
+        return self._left_out(self._words.rest(papers, len(sections)), self._places.edition(*span))
+
+    def _left_out(self, more: str, where: str) -> Piece:
+        return self._frame.piece("more" if where else "left", {"more": more, "where": where})
 
 
 def _first(digest: Digest) -> date:
@@ -158,22 +246,3 @@ def _first(digest: Digest) -> date:
 
 def _newest_first(item: Item) -> tuple[int, float, str]:
     return _RANK[item.kind], -item.paper.updated.timestamp(), item.paper.id
-
-
-def _merged(pieces: Iterable[bytes | Parts]) -> Iterator[bytes | Parts]:
-    ready: list[bytes] = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            ready.append(piece)
-            continue
-        yield b"".join(ready)
-        yield piece
-        ready = []
-    yield b"".join(ready)
-
-
-def _finish(pieces: Iterable[bytes | Parts], values: Mapping[str, str], *, escape: bool) -> bytes:
-    return b"".join(
-        piece if isinstance(piece, bytes) else encode("".join(map(str, fill(piece, values, escape=escape))))
-        for piece in pieces
-    )

@@ -1,7 +1,6 @@
 """The jinja2 environment: where templates lie, what they may use, and what is said when one is broken."""
 
 import os
-import textwrap
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +11,7 @@ from typing import Any
 import jinja2
 
 from newsletter.errors import TemplateError
-from newsletter.rendering.fragments import printable
+from newsletter.rendering.fragments import printable, wrap
 from newsletter.rendering.words import words_of
 from newsletter.resources import resource
 from newsletter.text import readable
@@ -75,11 +74,6 @@ def make_environment(override: Path | None = None, language: str = "en") -> jinj
         "wrap": wrap,
     }
     return environment
-
-
-def wrap(text: str, width: int = 72, indent: str = "") -> str:
-    """Break text into lines of at most `width`; words, such as addresses, stay whole."""
-    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def render(environment: jinja2.Environment, name: str, **values: object) -> str:

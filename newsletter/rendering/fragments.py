@@ -4,8 +4,10 @@ import binascii
 import html
 import itertools
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from newsletter.model import Announcement, Item
 from newsletter.text import INVISIBLE
@@ -23,9 +25,21 @@ class Fragment:
     text: bytes
 
 
-def card_name(told: Announcement | Item) -> str:
-    """The name of a card's fragment: ``card/2502.18863v1/new/full``, or ``…/brief``."""
-    form = "brief" if told.brief else "full"
+class Form(StrEnum):
+    """How much is said of a paper. A digest takes the richest forms that fit."""
+
+    LINE = "line"  # title and kind
+    BRIEF = "brief"  # and who, where, what it is
+    FULL = "full"  # and the abstract
+
+
+def forms_of(told: Announcement | Item) -> tuple[Form, ...]:
+    """The forms there are of a paper's card, the poorest first: of a minor version a line says enough."""
+    return (Form.LINE,) if told.minor else (Form.LINE, Form.BRIEF, Form.FULL)
+
+
+def card_name(told: Announcement | Item, form: Form) -> str:
+    """The name of a card's fragment: ``card/2502.18863v1/new/full``."""
     return f"card/{told.paper.id}v{told.paper.version}/{told.kind}/{form}"
 
 
@@ -40,6 +54,10 @@ class Slot:
         """How it is written in a template's output: in ASCII, for libxml2 escapes anything else in an address."""
         return f"__slot_{self.name}__"
 
+
+#: In the text of a card: where its number in the digest goes. It is not filled like other slots, since cards are
+#: wire-ready before it is known; numbers are shorter, so that lines stay short enough.
+NUMBER = Slot("number").token.encode()
 
 #: A piece of the frame, read: literal text and slots in turn.
 Parts = tuple[str | Slot, ...]
@@ -86,11 +104,33 @@ def fill(parts: Parts, values: Mapping[str, str], *, escape: bool) -> Parts:
     return tuple(map(value, parts))
 
 
-def settle(parts: Parts) -> Iterator[bytes | Parts]:
-    """Encode the lines that hold no slot, and keep those that hold one as they are, in order."""
-    for waits, lines in itertools.groupby(_lines(parts), key=lambda line: any(isinstance(part, Slot) for part in line)):
+def settle(parts: Parts, width: int | None = None) -> Iterator[bytes | Parts]:
+    """Encode the lines that hold no slot, wrapped at `width`, and keep those that hold one as they are, in order."""
+    if not _waits(parts):  # most: no need to look at each line
+        yield _settled(parts, width)
+        return
+    for waits, lines in itertools.groupby(_lines(parts), key=_waits):
         run = tuple(itertools.chain.from_iterable(lines))
-        yield run if waits else encode("".join(map(str, run)))
+        yield run if waits else _settled(run, width)
+
+
+def _settled(parts: Parts, width: int | None) -> bytes:
+    text = "".join(map(str, parts))
+    return encode(text if width is None else wrap_lines(text, width))
+
+
+def _waits(parts: Parts) -> bool:
+    return any(isinstance(part, Slot) for part in parts)
+
+
+def wrap(text: str, width: int = 72, indent: str = "") -> str:
+    """Break text into lines of at most `width`; words, such as addresses, stay whole."""
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def wrap_lines(text: str, width: int) -> str:
+    """Break those lines of a text that are longer than `width`."""
+    return "\n".join(wrap(line, width) if len(line) > width else line for line in text.split("\n"))
 
 
 def _lines(parts: Parts) -> Iterator[Parts]:

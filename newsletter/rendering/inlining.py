@@ -28,5 +28,6 @@ def _premailer() -> premailer.Premailer:
         strip_important=False,
         disable_validation=True,  # it drops what mail programs know and CSS 2 does not
         align_floating_images=False,
+        disable_basic_attributes=["bgcolor"],  # it would stand on any element
         cssutils_logging_level=logging.CRITICAL + 1,
     )

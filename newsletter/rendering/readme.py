@@ -172,9 +172,9 @@ def _edition_tables(announcements: Iterable[Announcement]) -> list[tuple[str, st
     headings = {Kind.NEW: _("New"), Kind.REVISED: _("Revised"), Kind.WITHDRAWN: _("Withdrawn")}
     for kind, heading in headings.items():
         chosen = [announcement for announcement in announcements if announcement.kind is kind]
-        full = [announcement for announcement in chosen if not announcement.brief]
+        full = [announcement for announcement in chosen if not announcement.minor]
         table = _edition_table(full, with_changes=kind is Kind.REVISED) if full else ""
-        lines = "\n".join(_line(announcement) for announcement in chosen if announcement.brief)
+        lines = "\n".join(_line(announcement) for announcement in chosen if announcement.minor)
         if chosen:
             tables.append((heading, "\n\n".join(filter(None, (table, lines)))))
     return tables

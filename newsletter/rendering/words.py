@@ -28,6 +28,8 @@ _OUTAGE = (
     _("arXiv did not answer on {since}; what was announced then is in here."),
     _("arXiv did not answer from {since} to {until}; what was announced then is in here."),
 )
+_SHOWN_NAMES = 5
+_SHOWN_TOPIC = 100  # characters: a reader's query is its own name
 _REMARKS = {
     RemarkKind.LATE: _("What was announced since {since} is in here too: it could not be had before."),
     RemarkKind.PARTIAL: _("arXiv could not be asked in full for {topics}; what is missing follows in a later edition."),
@@ -100,8 +102,33 @@ class Words:
         return self._say(sentence).format(since=since, until=until, topics=self.listed(named))
 
     def listed(self, names: Iterable[str]) -> str:
-        """Some names in a row."""
-        return ", ".join(names)
+        """Some names in a row, and how many more."""
+        return self.people([self.topic(name) for name in names], _SHOWN_NAMES)
+
+    def topic(self, name: str) -> str:
+        """A topic's name, which may be a query as long as people write them."""
+        return name if len(name) <= _SHOWN_TOPIC else f"{name[: _SHOWN_TOPIC - 1].rstrip()}…"
+
+    def why(self, topics: Sequence[tuple[str, Sequence[str]]]) -> str:
+        """``Night Vision (“lamp”, “moths”), Lamps``: topics, each with the words of a paper that answered it."""
+        shown = [self._answered(self.topic(name), words) for name, words in topics]
+        return self.people(shown, _SHOWN_NAMES)
+
+    def _answered(self, topic: str, words: Sequence[str]) -> str:
+        quoted = ", ".join(self._say(_("“{word}”")).format(word=word) for word in words)
+        return self._say(_("{topic} ({words})")).format(topic=topic, words=quoted) if words else topic
+
+    def more(self, papers: int, topic: str) -> str:
+        """``and 12 more in Night Vision``: what a mail has no room for."""
+        words = self._say(_("and {n} more in {topic}"))
+        return words.format(n=papers, topic=self.topic(topic))
+
+    def rest(self, papers: int, topics: int) -> str:
+        """``and 812 more in 640 other topics``."""
+        words = self.translations.ngettext(
+            "and {papers} more in {n} other topic", "and {papers} more in {n} other topics", topics
+        )
+        return words.format(papers=papers, n=topics)
 
 
 @cache

@@ -4,6 +4,8 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
+from sys import intern
 
 from newsletter.model import Announcement, Kind, Paper, Remark, RemarkKind
 from newsletter.storage.database import Database, Row, from_date, to_date, to_text
@@ -49,14 +51,15 @@ class Editions:
         `places` orders papers of one moment as the source listed them, old ones too.
         """
         self._db.executemany(
-            "INSERT INTO announcements (topic_id, paper_key, kind, changes, brief, edition, place)"
-            " SELECT ?, key, ?, ?, ?, ?, ? FROM papers WHERE id = ? AND version = ? ON CONFLICT DO NOTHING",
+            "INSERT INTO announcements (topic_id, paper_key, kind, changes, minor, words, edition, place)"
+            " SELECT ?, key, ?, ?, ?, ?, ?, ? FROM papers WHERE id = ? AND version = ? ON CONFLICT DO NOTHING",
             (
                 (
                     a.topic_id,
                     a.kind,
                     " ".join(a.changes),
-                    int(a.brief),
+                    int(a.minor),
+                    json.dumps(a.words),
                     from_date(a.edition) or None,
                     places.get((a.topic_id, a.paper.key), UNLISTED),
                     *a.paper.key,
@@ -98,7 +101,7 @@ class Editions:
         """What the editions after `after`, up to `upto`, announce: oldest edition first, newest paper first."""
         window = (from_date(after), upto.isoformat())
         rows = self._db.rows(
-            "SELECT a.topic_id, a.paper_key, a.kind, a.changes, a.brief, a.edition FROM announcements AS a"
+            "SELECT a.topic_id, a.paper_key, a.kind, a.changes, a.minor, a.words, a.edition FROM announcements AS a"
             " JOIN papers AS p ON p.key = a.paper_key WHERE a.edition > ? AND a.edition <= ?"
             " ORDER BY a.edition, p.updated DESC, a.place, p.id DESC",
             window,
@@ -110,7 +113,8 @@ class Editions:
             window,
         )
         by_key = {row["key"]: to_paper(row) for row in papers}
-        return (_to_announcement(row, by_key[row["paper_key"]]) for row in rows)
+        words = cache(_to_words)  # there may be millions; equal ones are held once
+        return (_to_announcement(row, by_key[row["paper_key"]], words(row["words"])) for row in rows)
 
     def of(self, day: date) -> list[Announcement]:
         """What the edition of a date announces, newest paper first."""
@@ -160,15 +164,20 @@ class Editions:
         return [date.fromisoformat(row[0]) for row in self._db.rows("SELECT date FROM editions ORDER BY date")]
 
 
-def _to_announcement(row: Row, paper: Paper) -> Announcement:
+def _to_announcement(row: Row, paper: Paper, words: tuple[str, ...]) -> Announcement:
     return Announcement(
         topic_id=row["topic_id"],
         paper=paper,
         kind=Kind(row["kind"]),
         changes=tuple(row["changes"].split()),
         edition=date.fromisoformat(row["edition"]),
-        brief=bool(row["brief"]),
+        minor=bool(row["minor"]),
+        words=words,
     )
+
+
+def _to_words(text: str) -> tuple[str, ...]:
+    return tuple(map(intern, json.loads(text)))
 
 
 def _from_remark(remark: Remark) -> dict[str, object]:

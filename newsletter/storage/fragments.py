@@ -1,5 +1,6 @@
 """The ready pieces that messages are joined from, made once an edition."""
 
+import json
 from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple
@@ -30,16 +31,19 @@ class Fragments:
             ((name, language, edition.isoformat(), html, text) for name, html, text in fragments),
         )
 
-    def get(self, names: Collection[str], language: str) -> dict[str, StoredFragment]:
-        """Those of the named pieces that are stored."""
-        found: dict[str, StoredFragment] = {}
-        for name in names:
-            row = self._db.row(
-                "SELECT name, html, text FROM fragments WHERE name = ? AND language = ?", (name, language)
-            )
-            if row is not None:
-                found[name] = StoredFragment(row["name"], row["html"], row["text"])
-        return found
+    def get(self, name: str, language: str) -> StoredFragment | None:
+        """A piece by its name, if it is stored."""
+        row = self._db.row("SELECT name, html, text FROM fragments WHERE name = ? AND language = ?", (name, language))
+        return None if row is None else StoredFragment(row["name"], row["html"], row["text"])
+
+    def sizes(self, names: Collection[str], language: str) -> dict[str, int]:
+        """How many bytes of HTML those of the named pieces have that are stored."""
+        rows = self._db.execute(
+            "SELECT f.name, length(f.html) FROM json_each(?) AS wanted"
+            " JOIN fragments AS f ON f.name = wanted.value AND f.language = ?",
+            (json.dumps(list(names)), language),
+        )
+        return {row[0]: row[1] for row in rows}
 
     def forget(self, before: date) -> None:
         """Drop pieces that only older editions use; they can be made again. Inside a write transaction."""

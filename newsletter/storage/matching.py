@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 
 from newsletter.model import Paper
-from newsletter.query import Node, Term, as_words, category_matches, evaluate, positive_terms, possible
-from newsletter.storage.marking import CLOSE, OPEN, Marks, indexed_names, indexed_text, mark
+from newsletter.query import Node, Term, as_words, category_matches, evaluate, possible
+from newsletter.storage.marking import STEMMED, Marks, called, indexed_names, indexed_text
 from newsletter.storage.neighbours import Neighbours
+from newsletter.storage.stems import Stems
+from newsletter.storage.words import Words, answering, identities
 
-_STEMMED = {"ti": "title", "abs": "abstract", "co": "comment", "jr": "journal_ref"}
-_COLUMNS = tuple(_STEMMED.values())
+_COLUMNS = tuple(STEMMED.values())
 _FEW_PHRASES = 1_000  # as long as no more are asked for, it does not pay to know all neighbours
 _REMEMBERED = 20_000  # answers to terms; one more takes the place of the one that was longest not asked for
 
@@ -45,10 +46,13 @@ class Matcher:
             "INSERT INTO unstemmed(rowid, authors) VALUES (?, ?)",
             ((number, indexed_names(paper.authors)) for number, paper in enumerate(self.papers)),
         )
+        self._stems = Stems(self._db)
+        self._words = Words(self.papers, self._stems)
 
     def close(self) -> None:
         """Give the memory back."""
         self._answer.cache_clear()
+        self._words.forget()
         self._db.close()
 
     def matching(self, tree: Node) -> list[Paper]:
@@ -65,18 +69,19 @@ class Matcher:
 
     def marked(self, position: int, tree: Node) -> Marks:
         """What of a paper answers a query: the words that were asked for, as they stand in it."""
-        paper = self.papers[position]
-        answered = [term for term in dict.fromkeys(positive_terms(tree)) if self._answer(term) >> position & 1]
-        in_texts = [row for term in answered for row in self._highlighted(position, "stemmed", _text_match(term))]
-        in_names = [row for term in answered for row in self._highlighted(position, "unstemmed", _name_match(term))]
-        exact = [word for term in answered for word in _exact_matches(paper, term)]
-        return mark(_texts(paper), in_texts, paper.authors, [names for names, *_ in in_names], exact)
+        return self._words.marks(position, self._answering(tree, [position]))
 
-    def _highlighted(self, position: int, table: str, match: str) -> list[tuple[str, ...]]:
-        columns = _COLUMNS if table == "stemmed" else ("authors",)
-        highlights = ", ".join(f"highlight({table}, {number}, ?, ?)" for number in range(len(columns)))
-        sql = f"SELECT {highlights} FROM {table} WHERE {table} MATCH ? AND rowid = ?"
-        return self._db.execute(sql, (*(OPEN, CLOSE) * len(columns), match, position)).fetchall() if match else []
+    def words(self, tree: Node, papers: Iterable[Paper]) -> list[tuple[str, ...]]:
+        """The words of each of some candidates that answer a query: see `Words.of`."""
+        wanted = [self._positions[paper.key] for paper in papers]
+        return self._words.of(wanted, self._answering(tree, wanted))
+
+    def _answering(self, tree: Node, wanted: Iterable[int]) -> list[tuple[Term, int]]:
+        return list(answering(tree, self._bitmap(wanted), self.bitmap))
+
+    @cached_property
+    def _positions(self) -> dict[tuple[str, int], int]:
+        return {paper.key: position for position, paper in enumerate(self.papers)}
 
     def _ask(self, term: Term) -> int:
         words = term.words
@@ -90,7 +95,7 @@ class Matcher:
             case "au":
                 return self._search("unstemmed", _name_match(term))
             case "all":
-                exact = self._compare(lambda paper: words in map(as_words, _identities(paper)))
+                exact = self._compare(lambda paper: words in map(as_words, identities(paper)))
                 return exact | self._search("stemmed", _text_match(term)) | self._search("unstemmed", _name_match(term))
             case _:
                 return self._ask_for_phrase(term)
@@ -99,14 +104,14 @@ class Matcher:
         self._phrases += 1
         words = term.words.split()
         if len(words) > 1 and self._phrases > _FEW_PHRASES:
-            column = _COLUMNS.index(_STEMMED[term.field])
+            column = _COLUMNS.index(STEMMED[term.field])
             if not self._neighbours.may_hold(column, words):
                 return 0
         return self._search("stemmed", _text_match(term))
 
     @cached_property
     def _neighbours(self) -> Neighbours:
-        return Neighbours(self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM stemmed ORDER BY rowid"))
+        return Neighbours(self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM stemmed ORDER BY rowid"), self._stems)
 
     def _search(self, table: str, match: str) -> int:
         rows = self._db.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (match,))
@@ -135,38 +140,11 @@ def _texts(paper: Paper) -> tuple[str, ...]:
     return paper.title, paper.abstract, paper.comment, paper.journal_ref
 
 
-def _identities(paper: Paper) -> tuple[str, ...]:
-    """What `all:` finds that is no text."""
-    return (*paper.categories, paper.id, f"{paper.id}v{paper.version}", *paper.report_no.split())
-
-
-def _exact_matches(paper: Paper, term: Term) -> list[str]:
-    match term.field:
-        case "cat":
-            return [name for name in paper.categories if category_matches(name, term.words)]
-        case "id" | "rn":
-            return [term.spelled or term.words]
-        case "all":
-            return [name for name in _identities(paper) if as_words(name) == term.words]
-    return []
-
-
 def _text_match(term: Term) -> str:
-    """What FTS5 is asked of titles, abstracts, comments and journal references; "" for nothing."""
-    if term.field == "all":
-        return f'"{term.words}"'
-    return f'{_STEMMED[term.field]} : "{term.words}"' if term.field in _STEMMED else ""
+    """What FTS5 is asked of titles, abstracts, comments and journal references."""
+    return f'"{term.words}"' if term.field == "all" else f'{STEMMED[term.field]} : "{term.words}"'
 
 
 def _name_match(term: Term) -> str:
-    """What FTS5 is asked of authors; "" for nothing."""
-    if term.field not in ("au", "all"):
-        return ""
-    # An initial at either end ("J Smith", "Smith J") stands for every name that begins with it. FTS5 takes a prefix
-    # at the end only; names go round, so a first initial may stand there too. It may be no initial: "d Alembert".
-    first, *others = term.words.split()
-    if others and len(others[-1]) == 1:
-        return f'"{term.words}" *'
-    if others and len(first) == 1:
-        return f'"{term.words}" OR "{" ".join([*others, first])}" *'
-    return f'"{term.words}"'
+    """What FTS5 is asked of authors."""
+    return " OR ".join(f'"{name}" *' if begins else f'"{name}"' for name, begins in called(term.words))

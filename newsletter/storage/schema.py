@@ -25,6 +25,12 @@ def m003_weather(db: Database) -> None:
     _execute(db, _WEATHER)
 
 
+@migrations()
+def m004_words(db: Database) -> None:
+    """Which words of a paper answered a topic's query; and what was brief is minor, as all cards have a brief form."""
+    _execute(db, _WORDS)
+
+
 def _execute(db: Database, script: str) -> None:
     # Not executescript: that would commit, and a migration is one transaction.
     for statement in script.split(";\n"):
@@ -290,4 +296,13 @@ CREATE TABLE warnings ( -- operator mails, so that each illness is told once
     since TEXT NOT NULL,
     told TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+"""
+
+_WORDS = """
+-- a JSON list: as they stand in the paper
+ALTER TABLE announcements ADD COLUMN words TEXT NOT NULL DEFAULT '[]';
+-- told in a line
+ALTER TABLE announcements RENAME COLUMN brief TO minor;
+-- made by templates of before; they are made again when needed
+DELETE FROM fragments;
 """

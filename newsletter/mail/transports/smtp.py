@@ -93,20 +93,23 @@ class SmtpTransport:
 
     def _send(self, sender: str, recipient: str, message: bytes) -> Answer:
         smtp = self._smtp or self._connect()
-        options = []
-        if not (recipient.rpartition("@")[0]).isascii():
+        sender, recipient = wire_address(sender), wire_address(recipient)
+        options: tuple[str, ...] = ()
+        if not (sender.isascii() and recipient.isascii() and message.isascii()):
             if not smtp.has_extn("smtputf8"):
-                return Answer(Verdict.REFUSED, text="the server takes no addresses beyond ASCII (SMTPUTF8)")
-            options = ["SMTPUTF8", "BODY=8BITMIME"]
+                return self._without_utf8(sender, recipient)
+            options = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531 §3.4, §3.6: it covers the headers, too
             smtp.command_encoding = "utf-8"
-        code, text = self._command(smtp, "MAIL", f"FROM:<{wire_address(sender)}>", *options)
+        code, text = self._command(smtp, "MAIL", f"FROM:<{sender}>", *options)
         if code >= 500:
             self._reset(smtp)
+            if sender.isascii() and not recipient.isascii() and _is_about_utf8(code, text):
+                return Answer(Verdict.REFUSED, code, text)
             raise TransportError(f"{self._server.host} refuses the sender: {code} {text}")
         if code >= 400:
             self._reset(smtp)
             return Answer(Verdict.DEFERRED, code, text)
-        code, text = self._command(smtp, "RCPT", f"TO:<{wire_address(recipient)}>")
+        code, text = self._command(smtp, "RCPT", f"TO:<{recipient}>")
         if code >= 400:
             self._reset(smtp)
             return Answer(judge(code, text), code, text)
@@ -115,6 +118,15 @@ class SmtpTransport:
             self._reset(smtp)
             return Answer(Verdict.DEFERRED, code, text)
         return self._body(smtp, message)
+
+    def _without_utf8(self, sender: str, recipient: str) -> Answer:
+        """Whom it is about that the server takes ASCII only; what our own addresses need, all our mail needs."""
+        if sender.isascii() and not recipient.isascii():
+            return Answer(Verdict.REFUSED, text="the server takes no addresses beyond ASCII (SMTPUTF8)")
+        key = "reply_to" if sender.isascii() else "sender"  # no other address stands in a header as it is
+        raise TransportError(
+            f"{self._server.host} takes no addresses beyond ASCII (SMTPUTF8), and [newsletter] {key} is one"
+        )
 
     def _body(self, smtp: smtplib.SMTP, message: bytes) -> Answer:
         stuffed = message.replace(b"\r\n.", b"\r\n..")
@@ -223,6 +235,12 @@ def judge(code: int, text: str) -> Verdict:
     subject, detail = (int(match[2]), int(match[3])) if match else (0, 0)
     soft = code == 552 or (subject, detail) == (2, 2) or subject == 7
     return Verdict.DEFERRED if code < 500 or soft else Verdict.REFUSED
+
+
+def _is_about_utf8(code: int, text: str) -> bool:
+    """Whether a server that offers SMTPUTF8 will not have it here (RFC 5321 §4.2.3, RFC 6531 §3.5)."""
+    match = _ENHANCED.search(text)
+    return code == 555 or (match is not None and match[2] == "6")
 
 
 def _text(raw: bytes | str) -> str:

@@ -1,0 +1,64 @@
+"""The frame of a mail: pieces with slots, filled with the values of a digest, then of a reader."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from newsletter.rendering.fragments import Fragment, Parts, encode, fill, one_line, parse, settle
+
+_WIDTH = 72  # characters of a line of text
+_NAMES = ("opening", "tally", "remark", "section", "why", "more", "left", "closing")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of both parts: bytes of the wire, and between them lines that wait for a reader's own values."""
+
+    html: tuple[bytes | Parts, ...]
+    text: tuple[bytes | Parts, ...]
+
+    def size(self, values: Mapping[str, str] | None = None) -> int:
+        """How many bytes of HTML it has, with a reader's own values."""
+        waiting = [part for part in self.html if not isinstance(part, bytes)]
+        ready = sum(len(part) for part in self.html if isinstance(part, bytes))
+        return ready + len(finish(waiting, values or {}, escape=True))
+
+
+class Frame:
+    """What stands around the cards. `fragment` gives a stored piece by its name."""
+
+    def __init__(self, fragment: Callable[[str], Fragment]) -> None:
+        self._subject = parse(fragment("frame/subject").text)
+        stored = {name: fragment(f"frame/{name}") for name in _NAMES}
+        self._parts = {name: (parse(found.html), parse(found.text)) for name, found in stored.items()}
+
+    def piece(self, name: str, values: Mapping[str, str]) -> Piece:
+        """Fill one; long lines of its text are wrapped."""
+        html, text = self._parts[name]
+        return Piece(
+            tuple(settle(fill(html, values, escape=True))), tuple(settle(fill(text, values, escape=False), _WIDTH))
+        )
+
+    def subject(self, values: Mapping[str, str]) -> str:
+        """The subject: one line."""
+        return one_line("".join(map(str, fill(self._subject, values, escape=False))))
+
+
+def merge(pieces: Iterable[bytes | Parts]) -> Iterator[bytes | Parts]:
+    """Join what is ready, up to what waits."""
+    ready: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            ready.append(piece)
+            continue
+        yield b"".join(ready)
+        yield piece
+        ready = []
+    yield b"".join(ready)
+
+
+def finish(pieces: Iterable[bytes | Parts], values: Mapping[str, str], *, escape: bool) -> bytes:
+    """Fill what waits, and join everything."""
+    return b"".join(
+        piece if isinstance(piece, bytes) else encode("".join(map(str, fill(piece, values, escape=escape))))
+        for piece in pieces
+    )

@@ -1,7 +1,7 @@
 """From a reader's digest to the bytes of their mail: fragments found or made, joined, and put under headers."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -9,13 +9,12 @@ from pathlib import Path
 import jinja2
 
 from newsletter.addresses import mailto
-from newsletter.errors import TemplateError
 from newsletter.mail.message import Address, Letterhead, compose
 from newsletter.mail.tokens import make_token
 from newsletter.model import Announcement, Digest, Item, Kind, Topic
 from newsletter.rendering.digest import Assembler, Body, Brand, Links, Shared
 from newsletter.rendering.environment import make_environment
-from newsletter.rendering.fragments import Fragment, card_name, forms_of
+from newsletter.rendering.fragments import Form, Fragment, card_name, forms_of
 from newsletter.storage import Storage
 
 _KEPT_CARDS = 5_000
@@ -45,7 +44,8 @@ class Composer:
     ) -> None:
         self._storage, self._brand, self._letterhead = storage, brand, letterhead
         self._key, self._templates, self._clock, self._stored = key, templates, clock, stored
-        self._fragments: dict[str, Fragment] = {}
+        self._frame: dict[str, Fragment] = {}
+        self._cards: dict[str, Fragment] = {}
         self._sizes: dict[str, int] = {}  # of the HTML of cards, whether they are held or not
         self._shared: OrderedDict[tuple[int, tuple[str, ...]], tuple[Digest, Shared]] = OrderedDict()
         self._kept_bytes = 0
@@ -81,27 +81,42 @@ class Composer:
         on_the_web = self._brand.places.unsubscribe(token)
         return (on_the_web, by_mail) if on_the_web else (by_mail,)
 
-    def fragment(self, name: str) -> Fragment:
-        """A fragment by its name; see `rendering.digest.Stock`. Raises `TemplateError` if there is none."""
-        if name not in self._fragments:
+    # What `rendering.digest.Stock` is.
+
+    def frame(self, name: str) -> Fragment:
+        """A piece of the frame. Raises `TemplateError` if it has to be made and cannot be."""
+        if name not in self._frame:
             found = self._storage.fragments.get(name, self._brand.language) if self._stored else None
-            if found is not None:
-                self._fragments[name] = Fragment(*found)
-            elif name.startswith("frame/"):
-                self._fragments.update((fragment.name, fragment) for fragment in self._make_frame())
-        try:
-            return self._fragments[name]
-        except KeyError:
-            raise TemplateError(f"there is no fragment {name}") from None
+            made = self._make_frame() if found is None else (Fragment(*found),)
+            self._frame |= {fragment.name: fragment for fragment in made}
+        return self._frame[name]
+
+    def card(self, item: Item, form: Form) -> Fragment:
+        """The card of a paper in one of its forms. Raises `TemplateError` if it has to be made and cannot be."""
+        name = card_name(item, form)
+        if name not in self._cards:
+            found = self._storage.fragments.get(name, self._brand.language) if self._stored else None
+            if found is None:
+                self._hold(self._make_cards([item]))
+            else:
+                self._cards[name] = Fragment(*found)
+        return self._cards[name]
 
     def sizes(self, item: Item) -> list[int]:
         """How many bytes of HTML a paper's card has in each of its forms."""
         return [self._sizes[card_name(item, form)] for form in forms_of(item)]
 
+    def forget(self) -> None:
+        """Read again what is stored, when it is wanted next: another process may have made it anew."""
+        self._frame, self._cards, self._sizes = {}, {}, {}
+        self._shared.clear()
+        self._kept_bytes = 0
+        self.__dict__.pop("_assembler", None)
+
     def _shared_mail(self, digest: Digest, topics: Mapping[int, Topic]) -> Shared:
         key = (id(digest), tuple(topic.label for topic in topics.values()))
         if key not in self._shared:
-            self._find_cards(digest.items)
+            self._measure(digest.items)
             # The digest is kept along, lest another one get its id.
             self._shared[key] = digest, self._assembler.shared(digest, topics)
             self._kept_bytes += self._shared[key][1].size
@@ -119,19 +134,20 @@ class Composer:
     def _environment(self) -> jinja2.Environment:
         return make_environment(self._templates, self._brand.language)
 
-    def _find_cards(self, items: Iterable[Item]) -> None:
-        """See to it that the cards of these papers are there, and their sizes known."""
-        if len(self._fragments) > _KEPT_CARDS or len(self._sizes) > _KEPT_SIZES:
-            self._fragments = {name: found for name, found in self._fragments.items() if name.startswith("frame/")}
-            self._sizes.clear()
-        wanted = {card_name(item, form): item for item in items for form in forms_of(item)}
-        unknown = wanted.keys() - self._sizes.keys()
+    def _measure(self, items: Sequence[Item]) -> None:
+        """See to it that the sizes of these papers' cards are known; cards that are not stored are made."""
+        if len(self._cards) > _KEPT_CARDS or len(self._sizes) > _KEPT_SIZES:
+            self._cards, self._sizes = {}, {}
+        names = {card_name(item, form): item for item in items for form in forms_of(item)}
+        unknown = names.keys() - self._sizes.keys()
         if self._stored:
-            self._sizes.update(self._storage.fragments.sizes(unknown, self._brand.language))
-        lost = {wanted[name].paper.key: wanted[name] for name in sorted(unknown - self._sizes.keys())}
-        for fragment in self._make_cards(lost.values()):
-            self._fragments[fragment.name] = fragment
-            self._sizes[fragment.name] = len(fragment.html)
+            self._sizes |= self._storage.fragments.sizes(unknown, self._brand.language)
+        lost = {names[name].paper.key: names[name] for name in sorted(unknown - self._sizes.keys())}
+        self._hold(self._make_cards(lost.values()))
+
+    def _hold(self, cards: Iterable[Fragment]) -> None:
+        for card in cards:
+            self._cards[card.name], self._sizes[card.name] = card, len(card.html)
 
     # premailer and lxml are heavy, and a sender whose cards are stored never needs them.
 

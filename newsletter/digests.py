@@ -52,7 +52,7 @@ class Digests:
             if len(window.digests) >= _KEPT_DIGESTS:
                 window.digests.clear()
             window.digests[chosen, told] = make_digest(
-                window.announcements(chosen), chosen, told, window.remarks, after=reader.covered, upto=upto
+                window.announcements(chosen), chosen, told, window.remarks, upto=upto
             )
         return window.digests[chosen, told]
 

@@ -343,9 +343,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What one reader gets at once."""
+    """What one reader gets at once: of the editions from `first`, the earliest that holds some of it, to `upto`."""
 
-    after: date | None
+    first: date
     upto: date
     items: tuple[Item, ...]
     remarks: tuple[Remark, ...] = ()  # oldest edition first

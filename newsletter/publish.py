@@ -92,6 +92,7 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
         if state not in kept:
             kept.clear()
             kept[state] = Digests(app.storage)
+            app.composer.forget()
         return kept[state]
 
     with hold(app.lock_file("sender"), "sending"), Journal(app, DELIVER) as journal:

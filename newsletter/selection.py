@@ -29,6 +29,13 @@ def changes_between(before: Paper, after: Paper) -> tuple[str, ...]:
     return tuple(name for name, differs in differing.items() if differs and name not in untold)
 
 
+def _told_changes(before: Paper | None, after: Paper) -> tuple[str, ...]:
+    """What a revision changed as far as it is known: at least the text, for that is what makes a version."""
+    if before is None or before.provisional or after.provisional:
+        return changes_between(before, after) if before else ()
+    return changes_between(before, after) or ("text",)
+
+
 def _categories(paper: Paper) -> tuple[list[str], frozenset[str]]:
     folded = [category.casefold() for category in paper.categories]
     return folded[:1], frozenset(folded)
@@ -68,7 +75,7 @@ def announce(
             kind = _first_kind(paper, versions, oldest_new, withdrawn) if len(settled) < backlog else Kind.PASSED_OVER
         if (kind is Kind.REVISED and not revised) or topic.is_history(paper):
             kind = Kind.PASSED_OVER
-        changes = changes_between(before[paper.key], paper) if kind is Kind.REVISED and paper.key in before else ()
+        changes = _told_changes(before.get(paper.key), paper) if kind is Kind.REVISED else ()
         edition = None if kind is Kind.PASSED_OVER else day
         minor = kind is Kind.REVISED and _is_minor(paper, versions, told)
         settled.append(Announcement(topic.id, paper, kind, changes, edition, minor))
@@ -130,10 +137,9 @@ def make_digest(
     told: Collection[tuple[str, int]],
     remarks: Iterable[Remark] = (),
     *,
-    after: date | None,
     upto: date,
 ) -> Digest:
-    """One reader's digest: what the editions of the window announce on their topics, each paper once.
+    """One reader's digest: what the editions up to `upto` announce on their topics, each paper once.
 
     A paper with several versions in the window stands in its newest, as *new* if any of them was. Versions in `told`
     are left out. Items keep the order of `announcements` within the order of `topic_ids`. A remark is made once, and
@@ -144,9 +150,11 @@ def make_digest(
     for announcement in announcements:
         if announcement.topic_id in order and announcement.paper.key not in told:
             by_paper.setdefault(announcement.paper.id, []).append(announcement)
+    editions = (announcement.edition for found in by_paper.values() for announcement in found)
+    first = min((edition for edition in editions if edition), default=upto)
     items = [_item(found, order) for found in by_paper.values()]
     items.sort(key=lambda item: order[item.topic_ids[0]])
-    return Digest(after=after, upto=upto, items=tuple(items), remarks=tuple(_remarks(remarks, topic_ids)))
+    return Digest(first, upto, tuple(items), tuple(_remarks(remarks, topic_ids)))
 
 
 def _remarks(remarks: Iterable[Remark], topic_ids: Sequence[int]) -> dict[Remark, None]:

@@ -111,14 +111,17 @@ PARTIAL = "arXiv could not be asked in full for Moths & Lamps; what is missing f
 
 
 def digest_of(items: Iterable[Item], remarks: tuple[Remark, ...] = ()) -> Digest:
-    return Digest(date(2025, 2, 27), date(2025, 2, 28), tuple(items), remarks)
+    return Digest(date(2025, 2, 28), date(2025, 2, 28), tuple(items), remarks)
 
 
 class Stock(dict[str, Fragment]):
     """Fragments, held."""
 
-    def fragment(self, name: str) -> Fragment:
+    def frame(self, name: str) -> Fragment:
         return self[name]
+
+    def card(self, item: Item, form: Form) -> Fragment:
+        return self[card_name(item, form)]
 
     def sizes(self, item: Item) -> list[int]:
         return [len(self[card_name(item, form)].html) for form in forms_of(item)]

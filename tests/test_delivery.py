@@ -27,6 +27,7 @@ from house import Time, bring, crowd, day, make_app, make_paper, queue, statuses
 from newsletter.app import App
 from newsletter.delivery import MAX_UNKNOWNS
 from newsletter.demo.smtp import DROP, SmtpStandIn, drop_after, drop_at, say_at
+from newsletter.digests import Digests
 from newsletter.errors import BusyError, TransportError
 from newsletter.locks import hold
 from newsletter.mail.transports import Verdict
@@ -569,3 +570,23 @@ def test_say_at_is_heard(app: App, server: SmtpStandIn) -> None:
     server.script = say_at("dot", "554 5.6.0 we do not like it")
     queue(app, "reader@example.org")
     assert deliver(app)[BOUNCED] == 1
+
+
+def test_cards_that_were_forgotten_are_made_again(app: App, server: SmtpStandIn, time: Time) -> None:
+    """A sender stays for weeks, and a digest that grows wants its first papers in less and less."""
+    queue(app, "one@example.org", papers=3)
+    papers = [make_paper(number) for number in range(4, 150)]
+    digests = Digests(app.storage)
+    reader = app.storage.readers.one(1, None)
+    before = digests.of(reader, day())
+    app.composer.body(before, digests.topics_of(before), 1, "one@example.org")
+    time.now += timedelta(days=1)
+    bring(app, *papers)
+    settle(app, day(1))
+    with app.storage.write():
+        app.storage.fragments.forget(day(1))
+    digests = Digests(app.storage)
+    digest = digests.of(app.storage.readers.one(1, None), day(1))
+    body = app.composer.body(digest, digests.topics_of(digest), 1, "one@example.org")
+    assert body.html.count(b"/abs/0001.00001v1") == 1, "a line of it is enough"
+    assert len(digest.items) == 149

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -166,7 +168,48 @@ def test_a_readers_own_query_leads_to_a_search(environment: Environment) -> None
     unlinked = assembler(environment, items, Brand("N", places=Places(archive="https://example.org/{path}")))
     html = decoded(unlinked.body(digest, topics, LINKS).html)
     assert re.search(r"and \d+ more in ti:&quot;moth &amp; lamp&quot;, for which this mail has no room", html)
-    assert "https://example.org/editions/2025/02/28.md" in links(html)
+    assert "https://example.org/README.md" in links(html), "no page of an edition shows it"
+
+
+def test_topics_make_room_for_papers(environment: Environment) -> None:
+    """Before a paper is left out, the other topics of all of them are."""
+    alone = [Item(paper(number), Kind.NEW, (), (0,)) for number in range(400)]
+    shared = [replace(item, topic_ids=tuple(range(9))) for item in alone]
+    topics = named({number: f"A topic with a rather long name, number {number}" for number in range(9)})
+    one, other = (
+        decoded(assembler(environment, items).body(digest_of(items), topics, LINKS).html) for items in (alone, shared)
+    )
+    assert one.count('class="line"') == other.count('class="line"') > 150
+    assert "Why:" not in other
+    few = shared[:40]
+    assert "Why:" in decoded(assembler(environment, few).body(digest_of(few), topics, LINKS).html)
+
+
+def test_the_head_says_that_papers_are_left_out(environment: Environment) -> None:
+    body = whole(environment, 400, 1)
+    page, text = tree(decoded(body.html)), decoded(body.text)
+    left = int(re.findall(r"and (\d+) more in Topic 0", text)[0])
+    said = f"{left} of these papers have no room in this mail."
+    assert said in [remark.text for remark in page.xpath("//td[@class='remark']")]
+    assert text.index(said) < text.index("1. Title")
+    assert "have no room" not in decoded(whole(environment, 40, 1).text)
+
+
+def test_several_editions_are_linked_together(environment: Environment) -> None:
+    items = [Item(paper(number), Kind.NEW, (), (1,)) for number in range(400)]
+    digest = replace(digest_of(items), first=date(2025, 2, 25))
+    body = assembler(environment, items).body(digest, named({1: "One"}), LINKS)
+    span = "https://papers.example.org/editions/2025-02-25/2025-02-28"
+    assert [link for link in links(decoded(body.html)) if "editions" in link] == [span, span]
+    assert body.subject == "Daily Papers, 25–28 Feb: 400 new in 1 topic"
+
+
+def test_no_page_shows_what_a_reader_asked_for(environment: Environment) -> None:
+    """Sections that are left out as a whole are counted, and linked only if a page shows them all."""
+    items = [Item(paper(number), Kind.NEW, (), (number,)) for number in range(600)]
+    topics = {number: Topic(number, "", f"ti:moth{number}", personal=number % 2 == 0) for number in range(600)}
+    html = decoded(assembler(environment, items).body(digest_of(items), topics, LINKS).html)
+    assert re.search(r"<td[^>]*>and \d+ more in \d+ other topics, for which this mail has no room", html)
 
 
 def test_a_section_that_has_no_room_is_counted(environment: Environment) -> None:

@@ -109,6 +109,8 @@ def test_a_journal_is_told(comment: str, badge: str) -> None:
     "comment",
     [
         "Submitted to ICML 2026",
+        "Conditionally accepted to CHI 2026",
+        "ICRA 2026, decision pending",
         "12 pages, submitted for publication in MNRAS",
         "Submitted to be presented at ICRA 2026",
         "ICRA 2026 submission",
@@ -232,6 +234,11 @@ def test_code_is_found(text: str, link: str) -> None:
     "text",
     [
         "Code will be on GitHub soon",
+        "We compare with Toad (https://github.com/toad/toad)",
+        "We evaluate on repository https://github.com/toad/toad",
+        "We extend the code of Toad at https://github.com/toad/toad",
+        "Our data: https://huggingface.co/datasets/frog/pond",
+        "Code: https://gitlab-of-toads.com/frog/pond",
         "Code: https://github.com",
         "Code: https://github.com/",
         "Code: https://example.org/frog/pond",

@@ -90,14 +90,23 @@ def test_one_file_or_standard_output(published: Newsletter, suffix: str) -> None
     assert "3 papers; " in out.errors
 
 
+def test_nobody_else_reads_it(published: Newsletter) -> None:
+    """With --subscriber it holds that reader's own link to leave."""
+    process(published.folder, "preview")
+    assert {(published.folder / name).stat().st_mode & 0o777 for name in ("preview.eml", "preview.html")} == {0o600}
+
+
 def test_what_is_no_file_is_left_alone(published: Newsletter) -> None:
     (published.folder / "preview.html").mkdir()
     os.mkfifo(published.folder / "pipe")
     done = process(published.folder, "preview")
-    assert (done.returncode, done.stderr) == (1, "newsletter: preview.html: this is not a file, and is left as it is\n")
+    left = "this is not a file of ours, and is left as it is"
+    assert (done.returncode, done.stderr) == (1, f"newsletter: preview.html: {left}\n")
     assert not (published.folder / "preview.eml").exists()
     done = process(published.folder, "preview", "--output", "pipe")
-    assert (done.returncode, done.stderr) == (1, "newsletter: pipe: this is not a file, and is left as it is\n")
+    assert (done.returncode, done.stderr) == (1, f"newsletter: pipe: {left}\n")
+    done = process(published.folder, "preview", "--output", "subscribers.db")
+    assert (done.returncode, done.stderr) == (1, f"newsletter: subscribers.db: {left}\n")
     assert process(published.folder, "preview", "--output", ".").returncode == 2
 
 

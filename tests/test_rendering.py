@@ -63,6 +63,7 @@ from newsletter.rendering.readme import EditionPage, EditionSection, render_edit
 from newsletter.rendering.words import words_of
 from newsletter.text import readable
 
+LATE_SPAN = "Friday, 14 February 2025 – Friday, 28 February 2025"
 GOLDEN = Path(__file__).parent / "golden"
 WORDS = words_of("en")
 
@@ -94,7 +95,7 @@ def test_joined_is_rendered_whole(environment: Environment) -> None:
     cards = [Card(item.paper, item.kind, item.changes, forms_of(item)[-1]) for item in ordered]
     page = render(environment, "digest/body.html", cut=cut, cards=cards, language="en", **values)
     opening, tally, remark, section, *pieces, why, _, _, closing = page.replace(f"{cut}\n", cut).split(cut)
-    head = {"newsletter": BRAND.name, "postal": BRAND.postal_address, "date": "Friday, 28 February 2025"}
+    head = {"newsletter": BRAND.name, "postal": BRAND.postal_address, "date": LATE_SPAN}
     head |= {"summary": "3 new, 2 revised, 1 withdrawn in 2 topics", "online": ONLINE}
 
     def filled(piece: str, **more: str) -> str:
@@ -251,6 +252,21 @@ def test_a_long_abstract_ends_at_a_sentence(environment: Environment) -> None:
     assert collapsed(shown.text).strip() + " [...]" in collapsed(decoded(body.text))
 
 
+def test_what_is_not_there_leaves_no_gap(environment: Environment) -> None:
+    bare = paper(1, abstract="", authors=(), categories=())
+    body = mail(environment, [Item(bare, Kind.NEW, (), (1,))])
+    assert "1. A Title\nhttps://arxiv.org/abs/0001.00001v1\nNew · 27 Feb 2025\n\nPDF: " in decoded(body.text)
+    page = tree(decoded(body.html))
+    assert all(element.text_content().strip() for element in page.iter("p"))
+    assert page.xpath("string(//p[@class='facts'])") == "New · 27 Feb 2025"
+
+
+def test_what_is_written_from_the_right_is_set_so(environment: Environment) -> None:
+    body = mail(environment, [Item(paper(1, "شبکه‌های GNN برای تشخیص"), Kind.NEW, (), (1,))])
+    page = tree(decoded(body.html))
+    assert (page.find(".//h3").get("dir"), page.xpath("//p[@class='abstract']")[0].get("dir")) == ("rtl", None)
+
+
 @pytest.mark.parametrize(
     ("identifier", "kind", "pdf", "html"),
     [
@@ -338,13 +354,18 @@ ROOM = settings(
 )
 
 
+def calm_like(text: str) -> str:
+    """A text that is as harmless as can be, and not there where the other shows nothing."""
+    return "A" if printable(readable(text)).strip() else ""
+
+
 @given(NASTY, NASTY, NASTY, NASTY, NASTY, NASTY, NASTY)
 @ROOM
 def test_nothing_from_outside_becomes_markup(
     environment: Environment, title: str, abstract: str, author: str, comment: str, topic: str, other: str, name: str
 ) -> None:
     evil = paper(7, title, abstract=abstract, authors=(author, "B"), comment=comment, categories=("cs.CV", author))
-    tame = paper(7, "T", abstract="A", comment="C" if printable(readable(comment)).strip() else "")
+    tame = paper(7, "T", abstract=calm_like(abstract), comment=calm_like(comment))
     words = ((title, comment), (topic,))
     items = [Item(evil, Kind.NEW, (), (1, 2), words=words), Item(paper(8), Kind.REVISED, (), (1,))]
     body = mail(environment, items, {1: topic, 2: other + "x"}, Brand(name, name, places=WEB))
@@ -367,7 +388,7 @@ def test_a_revision_becomes_no_markup_either(
 ) -> None:
     """The comment beside what changed, the line that stands for a card, and the topic that is partial."""
     evil = paper(7, title, version=7, comment=comment, abstract=abstract)
-    tame = paper(7, "T", version=7, comment="C" if printable(readable(comment)) else "", abstract="A")
+    tame = paper(7, "T", version=7, comment=calm_like(comment), abstract=calm_like(abstract))
     remarks = (Remark(RemarkKind.PARTIAL, topics=(1, 2)),)
 
     def told(shown: Paper) -> list[Item]:
@@ -445,15 +466,13 @@ def test_subject_counts(environment: Environment, kinds: str, topics: int, summa
 def test_subject_names_a_range(environment: Environment) -> None:
     joining = assembler(environment, [])
 
-    def dates(after: date | None, first: date | None = None) -> str:
-        return joining.shared(Digest(after, date(2025, 2, 28), ()), {}, first).subject.split(", ")[1].split(":")[0]
+    def dates(first: date) -> str:
+        return joining.shared(Digest(first, date(2025, 2, 28), ()), {}).subject.split(", ")[1].split(":")[0]
 
-    assert dates(date(2025, 2, 21)) == "22–28 Feb"
-    assert dates(date(2025, 2, 21), date(2025, 2, 24)) == "24–28 Feb"
-    assert dates(date(2025, 2, 25)) == "28 Feb"
-    assert dates(None) == "28 Feb"
-    assert dates(date(2025, 1, 20)) == "21 Jan – 28 Feb"
-    assert dates(date(2024, 12, 28)) == "29 Dec 2024 – 28 Feb 2025"
+    assert dates(date(2025, 2, 28)) == "28 Feb"
+    assert dates(date(2025, 2, 24)) == "24–28 Feb"
+    assert dates(date(2025, 1, 21)) == "21 Jan – 28 Feb"
+    assert dates(date(2024, 12, 29)) == "29 Dec 2024 – 28 Feb 2025"
 
 
 def test_words() -> None:
@@ -561,6 +580,28 @@ def test_a_template_without_cuts_is_named(tmp_path: Path) -> None:
     environment = override(tmp_path, "body.txt", "Hello\n{{ cut }}\n")
     with pytest.raises(TemplateError, match=re.escape(str(tmp_path / "digest" / "body.txt"))):
         list(make_cards(environment, [Item(paper(1), Kind.NEW, (), (1,))]))
+
+
+def test_a_frame_that_leaves_no_room_is_named(tmp_path: Path) -> None:
+    environment = override(tmp_path, "digest.css", "".join(f".rule-{n} {{ color: #123456; }}\n" for n in range(3_000)))
+    assert make_frame(environment, BRAND), "rules that are inlined take nothing"
+    kept = f"{KEPT}\n" + ".page { color: #123456; }\n" * 3_000
+    environment = override(tmp_path, "digest.css", kept)
+    with pytest.raises(
+        TemplateError, match=r"body\.html: opening and closing take \d\d,\d{3} bytes, and may take 45,000"
+    ):
+        make_frame(environment, BRAND)
+
+
+def test_a_number_stands_once(tmp_path: Path) -> None:
+    text = '{% extends "original/digest/body.txt" %}{% block card scoped %}{{ number }}/{{ number }}\n{% endblock %}'
+    with pytest.raises(TemplateError, match=re.escape("{{ number }} may stand once in a card")):
+        list(make_cards(override(tmp_path, "body.txt", text), SAMPLE))
+
+
+def test_a_paper_is_not_taken_for_a_number(environment: Environment) -> None:
+    text = decoded(mail(environment, [Item(paper(1, "A __slot_number__ Title"), Kind.NEW, (), (1,))]).text)
+    assert "\n1. A __slot_number__ Title\n" in text
 
 
 def test_a_missing_template_is_named(tmp_path: Path) -> None:

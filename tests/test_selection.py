@@ -260,9 +260,9 @@ def test_who_reads_of_a_paper_for_the_first_time_gets_a_card() -> None:
     later = [
         Announcement(1, replace(PAPER, version=version), Kind.REVISED, (), day(1), minor=True) for version in (6, 7)
     ]
-    (whole,) = make_digest([first, *later], [1], (), after=None, upto=day(1)).items
+    (whole,) = make_digest([first, *later], [1], (), upto=day(1)).items
     assert whole == Item(later[1].paper, Kind.REVISED, (), (1,), minor=False, words=((),))
-    (line,) = make_digest(later, [1], (), after=None, upto=day(1)).items
+    (line,) = make_digest(later, [1], (), upto=day(1)).items
     assert line.minor
 
 
@@ -329,7 +329,7 @@ def test_what_changes_without_a_version_is_recorded_and_not_told(app: App, time:
     assert (held.version, held.journal_ref, held.doi) == (1, "J. Graphs 1 (2026) 1", "10.1000/1")
     bring(app, make_paper(1, version=2))
     (announcement,) = settle(app, day(1)).told
-    assert announcement.changes == ()
+    assert announcement.changes == ("text",), "it is a version, and nothing else of it has changed"
 
 
 # ---------------------------------------------------------------- remarks
@@ -363,7 +363,7 @@ def test_without_an_edition_nothing_is_remarked(app: App) -> None:
 
 def test_a_reader_is_told_of_their_own_topics() -> None:
     remarks = [STALE, Remark(RemarkKind.PARTIAL, topics=(1, 2, 3)), Remark(RemarkKind.PARTIAL, topics=(4,)), STALE]
-    digest = make_digest([], [3, 1], (), remarks, after=None, upto=day())
+    digest = make_digest([], [3, 1], (), remarks, upto=day())
     assert digest.remarks == (STALE, Remark(RemarkKind.PARTIAL, topics=(3, 1)))
 
 

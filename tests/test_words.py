@@ -294,13 +294,13 @@ def announced(topic: int, version: int, *found: str) -> Announcement:
 def test_of_several_versions_the_newest_of_each_topic_counts() -> None:
     found = [announced(1, 1, "one"), announced(2, 2, "two"), announced(1, 3, "three"), announced(3, 1, "other")]
     for order in (found, found[::-1]):
-        (item,) = make_digest(order, [2, 1], (), after=None, upto=day(3)).items
+        (item,) = make_digest(order, [2, 1], (), upto=day(3)).items
         assert (item.paper.version, item.topic_ids, item.words) == (3, (2, 1), (("two",), ("three",)))
 
 
 def test_what_was_told_before_does_not_count() -> None:
     found = [announced(1, 1, "one"), announced(1, 2, "two")]
-    (item,) = make_digest(found, [1], {(BOTH.id, 2)}, after=None, upto=day(3)).items
+    (item,) = make_digest(found, [1], {(BOTH.id, 2)}, upto=day(3)).items
     assert item.words == (("one",),)
 
 

@@ -18,6 +18,7 @@ from newsletter.preview import preview as make_mail
 from newsletter.rendering.fitting import LIMIT
 
 _FILES = (Path("preview.eml"), Path("preview.html"))
+_SUFFIXES = (".eml", ".html", ".txt")
 _STDOUT = Path("-")
 
 _subscriber = click.option(
@@ -55,6 +56,8 @@ def preview(
     """
     _one_of("--subscriber", subscriber, "--topic", topic)
     _one_of("--output", output, "--web", web)
+    if output is not None and output != _STDOUT and output.suffix not in ("", *_SUFFIXES):
+        raise click.UsageError(f"--output: a mail is no {output.suffix} (allowed: {', '.join(_SUFFIXES)}, or -)")
     if port is not None and not web:
         raise click.UsageError("--port goes with --web")
     if web:
@@ -120,17 +123,23 @@ def _one_of(name: str, value: object, other: str, other_value: object) -> None:
 
 def _write(mail: Mail, files: tuple[Path, ...]) -> None:
     for path in files:
-        if path != _STDOUT and path.exists() and not path.is_file():
-            raise RunError(f"{path}: this is not a file, and is left as it is")
+        if path != _STDOUT and path.exists() and not (path.is_file() and path.suffix in _SUFFIXES):
+            raise RunError(f"{path}: this is not a file of ours, and is left as it is")
     for path in files:
         content = mail.as_file(path.suffix)
         if path == _STDOUT:
             sys.stdout.buffer.write(content)
             continue
         try:
-            path.write_bytes(content)
+            with open(path, "wb", opener=_private) as file:
+                file.write(content)
         except OSError as error:
             raise RunError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _private(path: str, flags: int) -> int:
+    """A mail to a reader holds their own link to leave."""
+    return os.open(path, flags, 0o600)
 
 
 def _tell(mail: Mail, *, aside: bool = False) -> None:

@@ -7,9 +7,10 @@ from newsletter.model import Paper
 from newsletter.text import INVISIBLE, LINE_ENDS
 
 _LONGEST_LINK, _LONGEST_NAME = 300, 45  # characters
+_READ = 5_000  # characters; arXiv's form takes fewer
 _CONTEXT = 120  # characters before a link that tell what it is
 _HOSTS = re.compile(
-    r"(?:gist\.)?github\.com|(?:[\w-]+\.)*gitlab[\w-]*\.[\w.-]+|[\w-]+\.gitlab\.io|bitbucket\.org|codeberg\.org"
+    r"(?:gist\.)?github\.com|(?:[\w-]+\.)*gitlab\.[\w.-]+|[\w-]+\.gitlab\.io|bitbucket\.org|codeberg\.org"
     r"|anonymous\.4open\.science|[\w-]+\.sourceforge\.(?:net|io)|sourceforge\.net|huggingface\.co|zenodo\.org|osf\.io"
     r"|colab\.research\.google\.com|kaggle\.com|doi\.org|(?P<page>[\w-]+\.github\.io)"
 )
@@ -38,10 +39,13 @@ _CODE = re.compile(
 _PAGE = re.compile(r"\bproject|\b(?:home|web) ?page|\bweb ?site", re.IGNORECASE)
 # The code of others, that ours is made with.
 _OTHERS = re.compile(
-    r"\b(?:based (?:up)?on|buil[dt]s? (?:up)?on|fork(?:ed)? (?:of|from)|adapted from|using|we used?|such as|e\.g\.)"
+    r"\b(?:based (?:up)?on|buil[dt]s? (?:up)?on|fork(?:ed)? (?:of|from)|adapted from|using|we used?|such as|e\.g\."
+    r"|compar(?:e[ds]?|ing|ison) (?:it |them )?(?:with|to|against)|evaluat(?:e[ds]?|ing) (?:it |them )?on"
+    r"|extend(?:s|ed|ing)? the)"
     r"(?:,?\s[\w-]+){0,6}\s?\(?$",
     re.IGNORECASE,
 )
+_NO_CODE = re.compile(r"huggingface\.co/datasets/|doi\.org/(?!10\.5281/zenodo)")
 _TRACKER = re.compile(r"(?:utm_\w+|fbclid|gclid|usp|tab|ref|source|authuser)(?:=.*)?")
 
 
@@ -52,7 +56,7 @@ def code_link(paper: Paper) -> str:
     github.io counts where the words before it call it that, or speak of code.
     """
     best, link = 0, ""
-    for text in map(_without_tex, (paper.comment, paper.abstract)):
+    for text in (_without_tex(text[:_READ]) for text in (paper.comment, paper.abstract)):
         last = 0
         for match in _LINK.finditer(text):
             weight = _weight(match, text[max(last, match.start() - _CONTEXT) : match.start()])
@@ -73,7 +77,7 @@ def _weight(match: re.Match[str], before: str) -> int:
     """How likely a link is the paper's code; 0 if it is not."""
     host = _HOSTS.fullmatch(match["host"].lower())
     before = re.split(r"[.!?]\s+(?=[A-Z])", before)[-1]
-    if not host or _OTHERS.search(before) or (host[0] == "doi.org" and "/10.5281/zenodo" not in (match["rest"] or "")):
+    if not host or _OTHERS.search(before) or _NO_CODE.match(host[0] + (match["rest"] or "")):
         return 0
     says_code = bool(_CODE.search(before))
     if host["page"]:

@@ -74,11 +74,13 @@ _UNSETTLED = re.compile(
     r"|(?:not|if|once|until|upon|when|yet|un)[ -]?(?:yet )?(?:been )?(?:accept\w*|publish\w*)|prepar(?:ed|ation)"
     r"|intend\w*|review(?:ed|ers?|ing|s)?\b|revis\w+|under \w+|plan(?:ned|s)?\b|target(?:ed|ing|s)?\b"
     r"|consider(?:ed|ation)|instead|challenge|competition|contest|us(?:es|ing)|template|style|format|based on|overlap"
-    r"|admin note|code (?:to|for|of))",
+    r"|admin note|code (?:to|for|of)|pending)",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"\bnot (?:\w+ )?(?:accepted|included|presented|published)|\b(?:withdr|retract|reject|declin)", re.IGNORECASE
+    r"\bnot (?:\w+ )?(?:accepted|included|presented|published)"
+    r"|\b(?:withdr|retract|reject|declin|conditional|provisional)",
+    re.IGNORECASE,
 )
 _OTHER_VERSION = (
     r"\b(?:extended|expanded|full|fuller|long|longer|short|shorter|shortened|journal|conference|preliminary|early|earlier"

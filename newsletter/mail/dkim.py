@@ -37,6 +37,8 @@ _SEALED = (
     b"reply-to",
     b"mime-version",
     b"content-type",
+    b"content-transfer-encoding",
+    b"sender",
     b"list-id",
     b"list-unsubscribe",
     b"list-unsubscribe-post",
@@ -44,7 +46,6 @@ _SEALED = (
 #: Named where they are there, as are all that begin with List-.
 _SIGNED = frozenset(
     {
-        b"content-transfer-encoding",
         b"auto-submitted",
         b"precedence",
         b"feedback-id",

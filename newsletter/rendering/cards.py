@@ -19,15 +19,8 @@ from newsletter.errors import TemplateError
 from newsletter.model import Announcement, Item, Kind, Paper
 from newsletter.rendering.digest import Brand
 from newsletter.rendering.environment import render
-from newsletter.rendering.fragments import (
-    Form,
-    Fragment,
-    Slot,
-    card_name,
-    encode,
-    forms_of,
-    printable,
-)
+from newsletter.rendering.fitting import LIMIT
+from newsletter.rendering.fragments import NUMBER, Form, Fragment, Slot, card_name, encode, forms_of, printable
 from newsletter.rendering.inlining import inline
 from newsletter.text import readable
 
@@ -41,6 +34,7 @@ FRAME = tuple(f"frame/{name}" for name in ("subject", *_BEFORE, *_BEHIND))
 _ABSTRACT = 1_200  # characters of an abstract; half of arXiv's are shorter
 _COMMENT = 240
 _TITLE = 300  # arXiv's are shorter; what is not arXiv's may be anything
+_LARGEST_FRAME = LIMIT // 2  # bytes, encoded; the rest is for papers
 _PAGE = 500  # cards inlined at once: enough to make the frame's share small, and memory stays small
 _HTML_SINCE = "2312"  # year and month from which on arXiv makes HTML of papers
 _NOBODY = Brand("")  # a card does not show whose newsletter it is in
@@ -136,9 +130,19 @@ def make_cards(environment: jinja2.Environment, items: Iterable[Announcement | I
     while batch := list(itertools.islice(remaining, _PAGE)):
         cards = [Card(item.paper, item.kind, item.changes, form) for item, form in batch]
         html = _pieces(environment, "digest/body.html", cards)[len(_BEFORE) : -len(_BEHIND)]
-        text = _pieces(environment, "digest/body.txt", cards)[len(_BEFORE) : -len(_BEHIND)]
+        text = _numbered(environment, cards)
         for (item, form), *parts in zip(batch, html, text, strict=True):
             yield Fragment(card_name(item, form), *map(encode, parts))
+
+
+def _numbered(environment: jinja2.Environment, cards: Sequence[Card]) -> list[str]:
+    """The texts of cards, each with one place for its number; no paper can hold the mark that stands for it."""
+    mark = "".join(chr(0xE000 + secrets.randbelow(0x1900)) for _ in range(3))  # as wide as a number is
+    pieces = _pieces(environment, "digest/body.txt", cards, number=mark)[len(_BEFORE) : -len(_BEHIND)]
+    if any(piece.count(mark) > 1 for piece in pieces):
+        path = environment.get_template("digest/body.txt").filename
+        raise TemplateError(f"{path}: {{{{ number }}}} may stand once in a card")
+    return [piece.replace(mark, NUMBER.decode()) for piece in pieces]
 
 
 def make_frame(environment: jinja2.Environment, brand: Brand) -> tuple[Fragment, ...]:
@@ -152,6 +156,9 @@ def make_frame(environment: jinja2.Environment, brand: Brand) -> tuple[Fragment,
     text = _pieces(environment, "digest/body.txt", (), brand)
     subject = render(environment, "digest/subject.txt", **_slots(brand))
     pieces = zip(FRAME[1:], html, text, strict=True)
+    if (size := len(encode(html[0] + html[-1]))) > _LARGEST_FRAME:
+        path = environment.get_template("digest/body.html").filename
+        raise TemplateError(f"{path}: opening and closing take {size:,} bytes, and may take {_LARGEST_FRAME:,}")
     return (
         Fragment(FRAME[0], b"", subject.strip().encode()),
         *(Fragment(name, *(part.encode() for part in parts)) for name, *parts in pieces),
@@ -171,10 +178,12 @@ def _gleaned(paper: Paper) -> tuple[str, str]:
     return printable(gleaning.venue(paper)), gleaning.code_link(paper)
 
 
-def _pieces(environment: jinja2.Environment, name: str, cards: Sequence[Card], brand: Brand = _NOBODY) -> list[str]:
+def _pieces(
+    environment: jinja2.Environment, name: str, cards: Sequence[Card], brand: Brand = _NOBODY, **values: str
+) -> list[str]:
     """Render a whole mail, inline it, and cut it; nothing arXiv sends can guess the mark it is cut at."""
     cut = Markup(f"<!-- {secrets.token_hex(16)} -->")  # noqa: S704 - hexadecimal digits
-    page = render(environment, name, cards=cards, cut=cut, **_slots(brand))
+    page = render(environment, name, cards=cards, cut=cut, **_slots(brand) | values)
     wanted = len(_BEFORE) + len(cards) + len(_BEHIND)
     # One that is not whole is refused below, whatever premailer would make of it.
     if name.endswith(".html") and page.count(cut) == wanted - 1:

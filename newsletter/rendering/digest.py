@@ -6,24 +6,25 @@ So a sender loads none of the libraries that make the pieces.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 from itertools import count
 from typing import Protocol
 
-from newsletter.model import Digest, Item, Kind, Topic
+from newsletter.model import Digest, Item, Kind, RemarkKind, Topic
 from newsletter.places import Places
-from newsletter.rendering.fitting import LIMIT, OUT, Room, fit
-from newsletter.rendering.fragments import NUMBER, Form, Fragment, Parts, card_name, forms_of
+from newsletter.rendering.fitting import LIMIT, OUT, Room, fit, least
+from newsletter.rendering.fragments import NUMBER, Form, Fragment, Parts
 from newsletter.rendering.pieces import Frame, Piece, finish, merge
 from newsletter.rendering.words import words_of
 
 _RANK = {Kind.NEW: 0, Kind.REVISED: 1, Kind.WITHDRAWN: 2}
 _LINK = re.compile(r"(?:https://|mailto:)[!-~]+")
-_A_BREAK = timedelta(days=4)  # a weekend with a holiday
 _TALLIED = range(2, 21)  # sections that are listed at the top: one needs no list, and a longer one is no overview
 _REMEMBERED = 8_192  # why lines
+#: How much is said of a paper, from step to step: a line, a line with its topics, and so on. See `fitting.fit`.
+_STEPS = (Form.LINE, Form.LINE, Form.BRIEF, Form.FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,35 +88,32 @@ class Shared:
 
 
 class Stock(Protocol):
-    """Where fragments are."""
+    """Where what was made for an edition is. It raises what it likes where there is none."""
 
-    def fragment(self, name: str) -> Fragment:
-        """The fragment of a name; raises what it likes if there is none."""
+    def frame(self, name: str) -> Fragment:
+        """A piece of the frame."""
+        ...
+
+    def card(self, item: Item, form: Form) -> Fragment:
+        """The card of a paper in one of its forms."""
         ...
 
     def sizes(self, item: Item) -> Sequence[int]:
-        """How many bytes of HTML the card of a paper has in each of its forms."""
+        """How many bytes of HTML the card of a paper has in each of its forms, the poorest first."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A paper in a section, with what stands below its card."""
-
-    item: Item
-    why: Piece
-    also: Piece | None  # below the shortest form: other topics only
-
-    def below(self, form: Form) -> Piece | None:
-        return self.also if form is Form.LINE else self.why
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
     topic: Topic
+    items: Sequence[Item]
     heading: Piece
     tally: Piece | None
-    rows: Sequence[_Row]
+
+    @property
+    def size(self) -> int:
+        """Bytes of HTML that it takes before its first card."""
+        return self.heading.size() + (self.tally.size() if self.tally else 0)
 
 
 class Assembler:
@@ -128,32 +126,22 @@ class Assembler:
         self._stock, self._places, self._widest = stock, brand.places, widest
         self._brand = {"newsletter": brand.name, "postal": brand.postal_address}
         self._words = words_of(brand.language)
-        self._frame = Frame(stock.fragment)
+        self._frame = Frame(stock.frame)
         self._why = lru_cache(_REMEMBERED)(self._make_why)
 
-    def shared(self, digest: Digest, topics: Mapping[int, Topic], first: date | None = None) -> Shared:
-        """Join what all readers of this digest under these topics (by id, in their order) have in common.
-
-        `first` is the digest's earliest edition; without it a digest that reaches back further than a break does is
-        dated from the day after `digest.after`.
-        """
-        span = (first or _first(digest), digest.upto)
-        sections = list(self._sections(digest.items, topics))
-        numbers = Counter(item.kind for item in digest.items)
-        head = self._brand | {
-            "summary": self._words.summary(numbers, len(sections)),
-            "online": self._places.edition(*span),
-        }
-        values = head | {"date": self._words.long_span(*span)}
-        opening, closing = (self._frame.piece(name, values) for name in ("opening", "closing"))
+    def shared(self, digest: Digest, topics: Mapping[int, Topic]) -> Shared:
+        """Join what all readers of this digest under these topics (by id, in their order) have in common."""
         names = {topic.id: topic.label for topic in topics.values()}
+        sections = list(self._sections(digest.items, topics))
+        values = self._values(digest, sections)
+        opening, closing = (self._frame.piece(name, values) for name in ("opening", "closing"))
         said = (self._words.remark(remark, names) for remark in digest.remarks)
         remarks = [self._frame.piece("remark", values | {"remark": sentence}) for sentence in said if sentence]
         taken = sum(piece.size(self._widest.values) for piece in (opening, *remarks, closing))
-        tallies, told = self._fitted(sections, span, LIMIT - taken)
+        tallies, told = self._fitted(digest, sections, names, LIMIT - taken)
         pieces = (opening, *tallies, *remarks, *told, closing)
         return Shared(
-            self._frame.subject(head | {"date": self._words.short_span(*span)}),
+            self._frame.subject(values | {"date": self._words.short_span(_reaches_back_to(digest), digest.upto)}),
             tuple(merge(part for piece in pieces for part in piece.text)),
             tuple(merge(part for piece in pieces for part in piece.html)),
         )
@@ -162,86 +150,115 @@ class Assembler:
         """The mail of one reader, when it shares nothing with others."""
         return self.shared(digest, topics).body(links)
 
+    def _values(self, digest: Digest, sections: Sequence[_Section]) -> dict[str, str]:
+        """What the frame tells of a digest. Of readers' own queries no page tells but a search."""
+        numbers = Counter(item.kind for item in digest.items)
+        on_a_page = not all(section.topic.personal for section in sections)
+        return self._brand | {
+            "date": self._words.long_span(_reaches_back_to(digest), digest.upto),
+            "summary": self._words.summary(numbers, len(sections)),
+            "online": self._places.edition(digest.first, digest.upto) if on_a_page else self._places.editions(),
+        }
+
     def _sections(self, items: Sequence[Item], topics: Mapping[int, Topic]) -> Iterator[_Section]:
         by_topic: dict[int, list[Item]] = {}
         for item in items:
             by_topic.setdefault(item.topic_ids[0], []).append(item)
-        tallied = len(by_topic) in _TALLIED
-        for topic in topics.values():
-            if topic.id not in by_topic:
-                continue
+        for topic in (topic for topic in topics.values() if topic.id in by_topic):
             mine = sorted(by_topic[topic.id], key=_newest_first)
             counts = self._words.counts(Counter(item.kind for item in mine))
             values = {"topic": self._words.topic(topic.label), "count": counts}
-            heading = self._frame.piece("section", values)
-            tally = self._frame.piece("tally", values) if tallied else None
-            yield _Section(topic, heading, tally, [self._row(item, topics) for item in mine])
+            tally = self._frame.piece("tally", values) if len(by_topic) in _TALLIED else None
+            yield _Section(topic, mine, self._frame.piece("section", values), tally)
 
-    def _row(self, item: Item, topics: Mapping[int, Topic]) -> _Row:
-        names = tuple(topics[topic_id].label for topic_id in item.topic_ids)
-        words = item.words or ((),) * len(names)
-        also = self._why(names, ((),) * len(names)) if len(names) > 1 else None
-        return _Row(item, self._why(names, words), also)
+    def _fitted(
+        self, digest: Digest, sections: Sequence[_Section], names: Mapping[int, str], room: int
+    ) -> tuple[list[Piece], list[Piece]]:
+        """What stands at the top, and the sections: as much as there is room for."""
+        levels = self._levels(digest, sections, names, room)
+        numbers = count(1)
+        tallies: list[Piece] = []
+        told: list[Piece] = []
+        hidden: list[_Section] = []
+        for section, chosen in zip(sections, levels, strict=True):
+            if {*chosen} == {OUT}:
+                hidden.append(section)
+                continue
+            if section.tally:
+                tallies.append(section.tally)
+            told += self._told(digest, section, chosen, names, numbers)
+        if left := sum(chosen.count(OUT) for chosen in levels):
+            tallies.append(self._cut(left))
+        return tallies, [*told, self._rest(digest, hidden)] if hidden else told
+
+    def _levels(
+        self, digest: Digest, sections: Sequence[_Section], names: Mapping[int, str], room: int
+    ) -> list[list[int]]:
+        lines = [Room(each.size, 0, [self._stock.sizes(item)[:1] for item in each.items]) for each in sections]
+        if least(lines) > room:  # then nothing else comes into question, and the words for what is left out
+            more = (self._more(digest, section, len(section.items)).size() for section in sections)
+            lines = [replace(line, more=size) for line, size in zip(lines, more, strict=True)]
+            cut = self._cut(sum(len(section.items) for section in sections))
+            return fit(lines, room - cut.size(), self._rest(digest, sections).size())
+        return fit([Room(each.size, 0, [self._sizes(item, names) for item in each.items]) for each in sections], room)
+
+    def _told(
+        self, digest: Digest, section: _Section, levels: Sequence[int], names: Mapping[int, str], numbers: Iterator[int]
+    ) -> Iterator[Piece]:
+        yield section.heading
+        for item, level in zip(section.items, levels, strict=True):
+            if level == OUT:
+                continue
+            card = self._stock.card(item, _STEPS[level])
+            yield Piece((card.html,), (card.text.replace(NUMBER, b"%d" % next(numbers), 1),))
+            if below := self._below(item, level, names):
+                yield below
+        if left := levels.count(OUT):
+            yield self._more(digest, section, left)
+
+    def _sizes(self, item: Item, names: Mapping[int, str]) -> list[int]:
+        """Bytes of HTML of each step."""
+        line, *richer = self._stock.sizes(item)
+        cards = (line, line, *richer)
+        below = (self._below(item, level, names) for level in range(len(cards)))
+        return [size + (piece.size() if piece else 0) for size, piece in zip(cards, below, strict=True)]
+
+    def _below(self, item: Item, level: int, names: Mapping[int, str]) -> Piece | None:
+        """Why a paper is there; a line tells topics only, and those only if there are several."""
+        mine = tuple(names[topic_id] for topic_id in item.topic_ids)
+        untold: tuple[tuple[str, ...], ...] = ((),) * len(mine)
+        if _STEPS[level] is Form.LINE:
+            return self._why(mine, untold) if level and len(mine) > 1 else None
+        return self._why(mine, item.words or untold)
 
     def _make_why(self, names: tuple[str, ...], words: tuple[tuple[str, ...], ...]) -> Piece:
         return self._frame.piece("why", {"why": self._words.why(list(zip(names, words, strict=True)))})
 
-    def _fitted(
-        self, sections: Sequence[_Section], span: tuple[date, date], room: int
-    ) -> tuple[list[Piece], list[Piece]]:
-        """The rows of the overview, and the sections: as much as there is room for."""
-        rest = self._rest(sections, span)
-        levels = fit([self._room(section, span) for section in sections], room, rest.size())
-        shown = [(section, own) for section, own in zip(sections, levels, strict=True) if {*own} != {OUT}]
-        hidden = [section for section, own in zip(sections, levels, strict=True) if {*own} == {OUT}]
-        numbers = count(1)
-        told = [piece for section, own in shown for piece in self._told(section, own, span, numbers)]
-        tallies = [section.tally for section, _ in shown if section.tally]
-        return tallies, [*told, self._rest(hidden, span)] if hidden else told
+    def _cut(self, papers: int) -> Piece:
+        """What is said at the top of a mail that has no room for some papers."""
+        return self._frame.piece("remark", {"remark": self._words.cut(papers)})
 
-    def _told(
-        self, section: _Section, levels: Sequence[int], span: tuple[date, date], numbers: Iterator[int]
-    ) -> Iterator[Piece]:
-        yield section.heading
-        for row, level in zip(section.rows, levels, strict=True):
-            if level == OUT:
-                continue
-            form = forms_of(row.item)[level]
-            card = self._stock.fragment(card_name(row.item, form))
-            yield Piece((card.html,), (card.text.replace(NUMBER, b"%d" % next(numbers), 1),))
-            if below := row.below(form):
-                yield below
-        if left := levels.count(OUT):
-            yield self._more(section, left, span)
-
-    def _room(self, section: _Section, span: tuple[date, date]) -> Room:
-        heading = section.heading.size() + (section.tally.size() if section.tally else 0)
-        return Room(heading, self._more(section, len(section.rows), span).size(), [*map(self._sizes, section.rows)])
-
-    def _sizes(self, row: _Row) -> list[int]:
-        sizes = zip(forms_of(row.item), self._stock.sizes(row.item), strict=True)
-        return [size + (below.size() if (below := row.below(form)) else 0) for form, size in sizes]
-
-    def _more(self, section: _Section, number: int, span: tuple[date, date]) -> Piece:
-        """What is said of a section's papers that there is no room for. No page but a search shows a reader's query."""
-        topic = section.topic
-        where = self._places.search(topic.query) if topic.personal else self._places.edition(*span)
+    def _more(self, digest: Digest, section: _Section, number: int) -> Piece:
+        """What is said of a section's papers that there is no room for."""
+        topic, edition = section.topic, self._places.edition(digest.first, digest.upto)
+        where = self._places.search(topic.query) if topic.personal else edition
         return self._left_out(self._words.more(number, topic.label), where)
 
-    def _rest(self, sections: Sequence[_Section], span: tuple[date, date]) -> Piece:
+    def _rest(self, digest: Digest, sections: Sequence[_Section]) -> Piece:
         """What is said of sections that there is no room for."""
-        papers = sum(len(section.rows) for section in sections)
-        return self._left_out(self._words.rest(papers, len(sections)), self._places.edition(*span))
+        papers = sum(len(section.items) for section in sections)
+        on_a_page = not any(section.topic.personal for section in sections)
+        where = self._places.edition(digest.first, digest.upto) if on_a_page else ""
+        return self._left_out(self._words.rest(papers, len(sections)), where)
 
     def _left_out(self, more: str, where: str) -> Piece:
         return self._frame.piece("more" if where else "left", {"more": more, "where": where})
 
 
-def _first(digest: Digest) -> date:
-    """The day a digest reaches back to; a weekend or a holiday before a single edition does not count."""
-    if digest.after is None or digest.upto - digest.after <= _A_BREAK:
-        return digest.upto
-    return digest.after + timedelta(days=1)
+def _reaches_back_to(digest: Digest) -> date:
+    """The day from which on things were announced that it tells; editions that are late reach back further."""
+    late = (remark.since for remark in digest.remarks if remark.kind is RemarkKind.LATE and remark.since)
+    return min((digest.first, *late))
 
 
 def _newest_first(item: Item) -> tuple[int, float, str]:

@@ -2,6 +2,7 @@
 
 import os
 import traceback
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from newsletter.errors import TemplateError
 from newsletter.rendering.fragments import printable, wrap
@@ -72,8 +74,16 @@ def make_environment(override: Path | None = None, language: str = "en") -> jinj
         "dated": words.dated,
         "long_date": words.long_date,
         "wrap": wrap,
+        "direction": direction,
     }
     return environment
+
+
+def direction(text: str) -> Markup:
+    """The attribute of an element whose text begins from the right; nothing for others."""
+    strong = (unicodedata.bidirectional(character) for character in text)
+    first = next((kind for kind in strong if kind in ("L", "R", "AL")), "L")
+    return Markup() if first == "L" else Markup(' dir="rtl"')
 
 
 def render(environment: jinja2.Environment, name: str, **values: object) -> str:

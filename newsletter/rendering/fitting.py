@@ -34,7 +34,7 @@ def fit(sections: Sequence[Room], room: int, rest: int = 0) -> list[list[int]]:
     """
     if sum(_total(section, -1) for section in sections) <= room:
         return [[len(card) - 1 for card in section.cards] for section in sections]
-    spare = room - sum(_total(section, 0) for section in sections)
+    spare = room - least(sections)
     if spare < 0:
         return _poorest(sections, room - rest)
     levels = [[0] * len(section.cards) for section in sections]
@@ -43,6 +43,11 @@ def fit(sections: Sequence[Room], room: int, rest: int = 0) -> list[list[int]]:
         spare, everywhere = _raise(sections, levels, level, spare)
         level += 1
     return levels
+
+
+def least(sections: Sequence[Room]) -> int:
+    """What they take if everything is told in its poorest form."""
+    return sum(_total(section, 0) for section in sections)
 
 
 def _total(section: Room, level: int) -> int:

@@ -118,6 +118,13 @@ class Words:
         quoted = ", ".join(self._say(_("“{word}”")).format(word=word) for word in words)
         return self._say(_("{topic} ({words})")).format(topic=topic, words=quoted) if words else topic
 
+    def cut(self, papers: int) -> str:
+        """What is said of papers that a mail has no room for, in its head."""
+        words = self.translations.ngettext(
+            "{n} of these papers has no room in this mail.", "{n} of these papers have no room in this mail.", papers
+        )
+        return words.format(n=papers)
+
     def more(self, papers: int, topic: str) -> str:
         """``and 12 more in Night Vision``: what a mail has no room for."""
         words = self._say(_("and {n} more in {topic}"))

@@ -17,8 +17,8 @@ help: ## List the verbs
 demo: $(VENV)/installed-demo ## Bring out two editions without a network, in build/demo
 	@$(BIN)/newsletter demo build/demo
 
-test: $(VENV)/installed-dev $(CHECKERS)/node_modules/.package-lock.json ## Run the whole test suite; ARGS="-k word" for a part of it
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/installed-dev $(CHECKERS)/node_modules/.package-lock.json ## Run the whole test suite; ARGS="-k word" for a part, -n0 in one process
+	@$(BIN)/python -m pytest -n auto --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed-dev ## Check style and formatting
 	@$(BIN)/ruff check $(wildcard $(SOURCES))

@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import os
+from pathlib import PurePath
+from typing import Any
 
 import pytest
 from checking import Answer, ask, missing
@@ -14,6 +16,46 @@ from newsletter.preview import Mail
 # No deadline: a busy machine is no defect. In continuous integration the same examples each time.
 settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("here")
+
+#: The files that take longest, the longest first: where several processes share the tests, none comes to them last.
+LONG = (
+    "test_mail_accessible.py",
+    "test_benchmarks.py",
+    "test_api_source.py",
+    "test_weather.py",
+    "test_heartbeat.py",
+    "test_adversity.py",
+    "test_replay.py",
+    "test_run.py",
+    "test_instance.py",
+    "test_preview.py",
+    "test_agreement.py",
+    "test_matching.py",
+    "test_catch_up.py",
+    "test_client.py",
+    "test_fitting.py",
+    "test_ledger.py",
+    "test_kill.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes
+        ranks = {name: rank for rank, name in enumerate(LONG)}
+        items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """A file is one process's, for the sake of its fixtures; so are all that ask for `answers`, which take long."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = PurePath(nodeid.partition("::")[0])
+            return "mails" if file.name.startswith("test_mail_") else file.name
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture

@@ -487,7 +487,7 @@ ECHOES = [
 ]
 
 
-@pytest.mark.parametrize("fault", ECHOES, ids=str)
+@pytest.mark.parametrize("fault", ECHOES)
 def test_a_query_stands_in_no_line_and_no_error(
     folder: Path, time: Time, arxiv: ArxivStandIn, fault: faults.Fault, caplog: pytest.LogCaptureFixture
 ) -> None:

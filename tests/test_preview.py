@@ -105,8 +105,14 @@ def test_what_is_no_file_is_left_alone(published: Newsletter) -> None:
     assert not (published.folder / "preview.eml").exists()
     done = process(published.folder, "preview", "--output", "pipe")
     assert (done.returncode, done.stderr) == (1, f"newsletter: pipe: {left}\n")
+    (published.folder / "notes").touch()
+    done = process(published.folder, "preview", "--output", "notes")
+    assert (done.returncode, done.stderr) == (1, f"newsletter: notes: {left}\n")
     done = process(published.folder, "preview", "--output", "subscribers.db")
-    assert (done.returncode, done.stderr) == (1, f"newsletter: subscribers.db: {left}\n")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: --output: a mail is no .db (allowed: .eml, .html, .txt, or -)",
+    )
     assert process(published.folder, "preview", "--output", ".").returncode == 2
 
 

@@ -24,6 +24,14 @@ _LONGEST_ADDRESS = "&" * 254  # characters (RFC 5321, erratum 1690), each of tho
 _KEPT_BYTES = 32 * 2**20  # of joined mails that readers share
 
 
+_Told = tuple[tuple[str, int], Kind, bool]
+
+
+def _told(item: Announcement | Item) -> _Told:
+    """What all items have in common that share their cards."""
+    return item.paper.key, item.kind, item.minor
+
+
 class Composer:
     """Makes mails. Cards come from storage, where publishing put them; one that is missing is made on the spot, and all
     of them if `stored` is false.
@@ -46,14 +54,14 @@ class Composer:
         self._key, self._templates, self._clock, self._stored = key, templates, clock, stored
         self._frame: dict[str, Fragment] = {}
         self._cards: dict[str, Fragment] = {}
-        self._sizes: dict[str, int] = {}  # of the HTML of cards, whether they are held or not
+        self._sizes: dict[_Told, Sequence[int]] = {}  # of the HTML of cards, whether they are held or not
         self._shared: OrderedDict[tuple[int, tuple[str, ...]], tuple[Digest, Shared]] = OrderedDict()
         self._kept_bytes = 0
 
     def prepare(self, announcements: Iterable[Announcement]) -> list[Fragment]:
         """Make the fragments of an edition from the templates as they are now. Raises `TemplateError`."""
         told = (announcement for announcement in announcements if announcement.kind is not Kind.PASSED_OVER)
-        cards = {(announcement.paper.key, announcement.kind, announcement.minor): announcement for announcement in told}
+        cards = {_told(announcement): announcement for announcement in told}
         return [*self._make_frame(), *self._make_cards(cards.values())]
 
     def store(self, fragments: Iterable[Fragment], edition: date) -> None:
@@ -97,14 +105,14 @@ class Composer:
         if name not in self._cards:
             found = self._storage.fragments.get(name, self._brand.language) if self._stored else None
             if found is None:
-                self._hold(self._make_cards([item]))
+                self._hold(self._make_cards([item]), {})
             else:
                 self._cards[name] = Fragment(*found)
         return self._cards[name]
 
-    def sizes(self, item: Item) -> list[int]:
+    def sizes(self, item: Item) -> Sequence[int]:
         """How many bytes of HTML a paper's card has in each of its forms."""
-        return [self._sizes[card_name(item, form)] for form in forms_of(item)]
+        return self._sizes[_told(item)]
 
     def forget(self) -> None:
         """Read again what is stored, when it is wanted next: another process may have made it anew."""
@@ -138,16 +146,17 @@ class Composer:
         """See to it that the sizes of these papers' cards are known; cards that are not stored are made."""
         if len(self._cards) > _KEPT_CARDS or len(self._sizes) > _KEPT_SIZES:
             self._cards, self._sizes = {}, {}
-        names = {card_name(item, form): item for item in items for form in forms_of(item)}
-        unknown = names.keys() - self._sizes.keys()
-        if self._stored:
-            self._sizes |= self._storage.fragments.sizes(unknown, self._brand.language)
-        lost = {names[name].paper.key: names[name] for name in sorted(unknown - self._sizes.keys())}
-        self._hold(self._make_cards(lost.values()))
+        unknown = {_told(item): item for item in items if _told(item) not in self._sizes}
+        names = {card_name(item, form): told for told, item in unknown.items() for form in forms_of(item)}
+        found = self._storage.fragments.sizes(names, self._brand.language) if self._stored else {}
+        lost = {told for name, told in names.items() if name not in found}
+        self._hold(self._make_cards([unknown[told] for told in sorted(lost)]), found)
+        for told, item in unknown.items():
+            self._sizes[told] = tuple(found[card_name(item, form)] for form in forms_of(item))
 
-    def _hold(self, cards: Iterable[Fragment]) -> None:
+    def _hold(self, cards: Iterable[Fragment], sizes: dict[str, int]) -> None:
         for card in cards:
-            self._cards[card.name], self._sizes[card.name] = card, len(card.html)
+            self._cards[card.name], sizes[card.name] = card, len(card.html)
 
     # premailer and lxml are heavy, and a sender whose cards are stored never needs them.
 

@@ -163,6 +163,10 @@ def _remarks(remarks: Iterable[Remark], topic_ids: Sequence[int]) -> dict[Remark
 
 
 def _item(found: Sequence[Announcement], order: Mapping[int, int]) -> Item:
+    if len(found) == 1:  # as nearly always
+        (only,) = found
+        changes = only.changes if only.kind is Kind.REVISED else ()
+        return Item(only.paper, only.kind, changes, (only.topic_id,), only.minor, (only.words,))
     newest = max(found, key=lambda announcement: announcement.paper.version)
     kinds = {announcement.kind for announcement in found}
     kind = newest.kind if newest.kind is Kind.WITHDRAWN or Kind.NEW not in kinds else Kind.NEW

@@ -219,17 +219,25 @@ class Assembler:
     def _sizes(self, item: Item, names: Mapping[int, str]) -> list[int]:
         """Bytes of HTML of each step."""
         line, *richer = self._stock.sizes(item)
-        cards = (line, line, *richer)
-        below = (self._below(item, level, names) for level in range(len(cards)))
-        return [size + (piece.size() if piece else 0) for size, piece in zip(cards, below, strict=True)]
+        topics = self._other_topics(item, names)
+        why = self._reasons(item, names).size() if richer else 0
+        return [line, line + (topics.size() if topics else 0), *(size + why for size in richer)]
 
     def _below(self, item: Item, level: int, names: Mapping[int, str]) -> Piece | None:
-        """Why a paper is there; a line tells topics only, and those only if there are several."""
-        mine = tuple(names[topic_id] for topic_id in item.topic_ids)
-        untold: tuple[tuple[str, ...], ...] = ((),) * len(mine)
+        """What stands below the card of a paper."""
         if _STEPS[level] is Form.LINE:
-            return self._why(mine, untold) if level and len(mine) > 1 else None
-        return self._why(mine, item.words or untold)
+            return self._other_topics(item, names) if level else None
+        return self._reasons(item, names)
+
+    def _other_topics(self, item: Item, names: Mapping[int, str]) -> Piece | None:
+        """All topics that a paper stands under, if it stands under several."""
+        mine = tuple(names[topic_id] for topic_id in item.topic_ids)
+        return self._why(mine, ((),) * len(mine)) if len(mine) > 1 else None
+
+    def _reasons(self, item: Item, names: Mapping[int, str]) -> Piece:
+        """The topics that a paper stands under, each with the words that answered it, as far as they are known."""
+        mine = tuple(names[topic_id] for topic_id in item.topic_ids)
+        return self._why(mine, item.words or ((),) * len(mine))
 
     def _make_why(self, names: tuple[str, ...], words: tuple[tuple[str, ...], ...]) -> Piece:
         return self._frame.piece("why", {"why": self._words.why(list(zip(names, words, strict=True)))})

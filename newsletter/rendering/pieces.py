@@ -29,18 +29,32 @@ class Frame:
     def __init__(self, fragment: Callable[[str], Fragment]) -> None:
         self._subject = parse(fragment("frame/subject").text)
         stored = {name: fragment(f"frame/{name}") for name in _NAMES}
-        self._parts = {name: (parse(found.html), parse(found.text)) for name, found in stored.items()}
+        # Most lines hold no value at all, and are encoded here once.
+        self._pieces = {
+            name: Piece(tuple(settle(parse(found.html))), tuple(settle(parse(found.text), _WIDTH)))
+            for name, found in stored.items()
+        }
 
     def piece(self, name: str, values: Mapping[str, str]) -> Piece:
         """Fill one; long lines of its text are wrapped."""
-        html, text = self._parts[name]
+        piece = self._pieces[name]
         return Piece(
-            tuple(settle(fill(html, values, escape=True))), tuple(settle(fill(text, values, escape=False), _WIDTH))
+            tuple(_filled(piece.html, values, escape=True)), tuple(_filled(piece.text, values, _WIDTH, escape=False))
         )
 
     def subject(self, values: Mapping[str, str]) -> str:
         """The subject: one line."""
         return one_line("".join(map(str, fill(self._subject, values, escape=False))))
+
+
+def _filled(
+    parts: Iterable[bytes | Parts], values: Mapping[str, str], width: int | None = None, *, escape: bool
+) -> Iterator[bytes | Parts]:
+    for part in parts:
+        if isinstance(part, bytes):
+            yield part
+        else:
+            yield from settle(fill(part, values, escape=escape), width)
 
 
 def merge(pieces: Iterable[bytes | Parts]) -> Iterator[bytes | Parts]:

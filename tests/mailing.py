@@ -177,6 +177,7 @@ def collapsed(text: str) -> str:
 
 
 def recorded(line: str) -> Paper:
+    """A line of the recorded papers."""
     record = json.loads(line)
     identifier, _, version = record["arxiv_id"].rpartition("v")
     return Paper(
@@ -189,4 +190,6 @@ def recorded(line: str) -> Paper:
         submitted=datetime.fromisoformat(record["published"]).replace(tzinfo=UTC),
         updated=datetime.fromisoformat(record["updated"]).replace(tzinfo=UTC),
         comment=record["comment"],
+        journal_ref=record["journal_ref"],
+        doi=record["doi"],
     )

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from house import SHARED, START, Time, bring, day, make_app, make_paper, subscribe
+from mailing import recorded
 
+from benchmarks.material import TOPICS
 from benchmarks.material import papers as long_papers
 from newsletter.model import Paper, Remark, RemarkKind
 from newsletter.preview import Mail, preview
@@ -26,14 +28,7 @@ BASE_URL = "https://papers.example.org"
 POSTAL = "Daily Papers, 1 Example Street, 00000 Nowhere"
 
 TWELVE = (
-    "Vision Language Model",
-    "Conformal Prediction",
-    "Diffusion Model",
-    "Reinforcement Learning",
-    "Speech Recognition",
-    "Neural Rendering",
-    "Code Generation",
-    "Federated Learning",
+    *TOPICS,
     "Causal Inference",
     "Graph Neural Network",
     "Protein Design",
@@ -181,24 +176,12 @@ def _odd(folder: Path) -> Mail:
 
 def _bulk() -> list[Paper]:
     with (RECORDED / "bulk" / "papers.jsonl").open(encoding="utf-8") as lines:
-        return [_of_bulk(number, json.loads(line)) for number, line in enumerate(lines)]
+        return [_of_bulk(number, line) for number, line in enumerate(lines)]
 
 
-def _of_bulk(number: int, record: dict[str, Any]) -> Paper:
-    name, _, version = record["arxiv_id"].rpartition("v")
-    return Paper(
-        id=name,
-        version=int(version),
-        title=record["title"],
-        abstract=record["summary"],
-        authors=tuple(record["authors"]),
-        categories=tuple(record["categories"]),
-        submitted=_recent(number),
-        updated=_recent(number) + timedelta(hours=int(version) - 1),
-        comment=record["comment"],
-        journal_ref=record["journal_ref"],
-        doi=record["doi"],
-    )
+def _of_bulk(number: int, line: str) -> Paper:
+    paper, moment = recorded(line), _recent(number)
+    return replace(paper, submitted=moment, updated=moment + timedelta(hours=paper.version - 1))
 
 
 def _odd_records() -> Iterator[Paper]:

@@ -92,6 +92,7 @@ def test_one_file_or_standard_output(published: Newsletter, suffix: str) -> None
 
 def test_nobody_else_reads_it(published: Newsletter) -> None:
     """With --subscriber it holds that reader's own link to leave."""
+    (published.folder / "preview.eml").touch(0o644)
     process(published.folder, "preview")
     assert {(published.folder / name).stat().st_mode & 0o777 for name in ("preview.eml", "preview.html")} == {0o600}
 

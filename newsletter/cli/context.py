@@ -1,6 +1,7 @@
 """What every command shares: the configuration, the app over it, and how things are shown."""
 
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,6 +66,13 @@ class Context:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(label, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read, whether it is there or not; an opener for `open`."""
+    handle = os.open(path, flags, 0o600)
+    os.fchmod(handle, 0o600)
+    return handle
 
 
 class DateType(click.ParamType[date]):

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.context import Context, DateType
+from newsletter.cli.context import Context, DateType, private
 from newsletter.errors import RunError, TemplateError
 from newsletter.preview import Mail
 from newsletter.preview import preview as make_mail
@@ -131,15 +131,10 @@ def _write(mail: Mail, files: tuple[Path, ...]) -> None:
             sys.stdout.buffer.write(content)
             continue
         try:
-            with open(path, "wb", opener=_private) as file:
+            with open(path, "wb", opener=private) as file:  # it may hold a reader's own link to leave
                 file.write(content)
         except OSError as error:
             raise RunError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _private(path: str, flags: int) -> int:
-    """A mail to a reader holds their own link to leave."""
-    return os.open(path, flags, 0o600)
 
 
 def _tell(mail: Mail, *, aside: bool = False) -> None:

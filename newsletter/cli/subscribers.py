@@ -1,6 +1,5 @@
 """`newsletter subscribers`: who gets mail, and what."""
 
-import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.context import Context, json_option, show_json, show_json_list, show_table
+from newsletter.cli.context import Context, json_option, private, show_json, show_json_list, show_table
 from newsletter.errors import RunError, UsageError
 from newsletter.model import Frequency, Status, Subscriber, Suppression
 from newsletter.subscriptions import Outcome
@@ -216,16 +215,10 @@ def export(context: Context, file: Path) -> None:
         sys.stdout.buffer.writelines(lines)
         return
     try:
-        with open(file, "wb", opener=_private) as out:
+        with open(file, "wb", opener=private) as out:
             out.writelines(lines)
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
-
-
-def _private(path: str, flags: int) -> int:
-    handle = os.open(path, flags, 0o600)
-    os.fchmod(handle, 0o600)
-    return handle
 
 
 def _found(app: App, email: str) -> Subscriber:

@@ -38,10 +38,11 @@ def words(name: str, of_value: Iterable[str]) -> str:
 @lru_cache(1_024)  # all readers of a digest have one subject
 def unstructured(name: str, text: str) -> str:
     """A field of free text (RFC 5322 §2.2.1); what is not ASCII, or fits no line, becomes encoded words."""
-    line = clean(text)
-    if _is_plain(line):
+    line, room = clean(text), _LINE - len(f"{name}: ")
+    # One that began on its second line would be read with a blank before it.
+    if _is_plain(line) and len(line.partition(" ")[0]) <= room:
         return words(name, line.split(" "))
-    return words(name, _encoded_words(line, _LINE - len(f"{name}: ")))
+    return words(name, _encoded_words(line, room))
 
 
 def mailbox(name: str, called: str, address: str) -> str:

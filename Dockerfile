@@ -33,6 +33,8 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 STOPSIGNAL SIGTERM
+# The web front, once config.toml has [web] host = "0.0.0.0".
+EXPOSE 8080
 # What has been down for days is overdue until it has fetched, which takes a while: three seconds a request.
 HEALTHCHECK --interval=5m --timeout=30s --start-period=15m CMD ["newsletter", "--quiet", "status"]
 ENTRYPOINT ["newsletter"]

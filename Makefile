@@ -9,7 +9,7 @@ CHECKERS := tests/checkers
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types format check bench wheel clean
+.PHONY: help demo test lint types format check messages bench wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,12 @@ format: $(VENV)/installed-dev ## Put the code into its format
 	@$(BIN)/ruff format $(wildcard $(SOURCES))
 
 check: lint types test ## All of lint, types and test
+
+messages: $(VENV)/installed-dev ## Take new words of ours up into the catalogues of newsletter/translations
+	@mkdir -p build
+	@$(BIN)/pybabel -q extract -F pyproject.toml -o build/messages.pot --add-location file --sort-by-file newsletter templates
+	@$(BIN)/pybabel -q update -i build/messages.pot -d newsletter/translations -w 120 \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 bench: $(VENV)/installed-dev ## Print what a day costs, beside references; ARGS="--quick" for a short run
 	@$(BIN)/python -m benchmarks $(ARGS)

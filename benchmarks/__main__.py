@@ -12,11 +12,13 @@ from benchmarks import (
     growth,
     history,
     house,
+    load,
     matching,
     parsing,
     plot,
     publishing,
     sending,
+    serving,
     signing,
     table,
 )
@@ -24,19 +26,23 @@ from benchmarks.material import NEWS
 from benchmarks.measure import alone
 from benchmarks.table import Row
 
-_QUICK = {"papers": 100, "paged": 200, "history": 30_000, "queries": 100, "mails": 50, "readers": 50}
-_Result = TypeVar("_Result", Row, growth.Point)
+_QUICK = {"papers": 100, "paged": 200, "history": 30_000, "queries": 100, "mails": 50, "readers": 50, "seconds": 1}
+_Result = TypeVar("_Result", Row, load.Load, growth.Point)
 
 
 def _main() -> None:
     arguments = _parse()
-    results: list[Row] | list[growth.Point]
+    results: list[Row | load.Load | growth.Point] = []
     if arguments.plot:
-        results = points = _print(growth.growing())
+        points = _print(growth.growing())
         arguments.plot.write_text(plot.draw(points), encoding="utf-8")
-    else:
+        results += points
+    elif not arguments.web:
         print(table.heading(), flush=True)
-        results = _print(_rows(arguments))
+        results += _print(_rows(arguments))
+    if not arguments.plot:
+        print(load.heading(), flush=True)
+        results += _print(serving.serving(arguments.readers, arguments.seconds))
     if arguments.json:
         records = [result.record() for result in results]
         arguments.json.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
@@ -50,6 +56,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=10_000, help="matched; also a tenth of them (%(default)s)")
     parser.add_argument("--mails", type=int, default=10_000, help="joined, and sent (%(default)s)")
     parser.add_argument("--readers", type=int, default=100_000, help="to publish for, and really send to (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=10, help="that the web front is asked, each time (%(default)s)")
+    parser.add_argument("--web", action="store_true", help="measure the web front only")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it runs")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="measure how it all grows instead, and draw it (SVG)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write down what is printed")

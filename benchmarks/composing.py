@@ -14,7 +14,7 @@ from newsletter.rendering.fragments import forms_of
 _EDITIONS = 5  # each of other papers, for what was read of TeX is remembered
 _SLOTS = (
     *("newsletter", "postal", "date", "summary", "online", "topic", "count", "why", "more", "where", "remark"),
-    *("email", "unsubscribe", "number", "language", "cut"),
+    *("preferences", "email", "unsubscribe", "number", "language", "cut"),
 )
 
 

@@ -16,7 +16,7 @@ from newsletter.app import App, Outside
 from newsletter.config import parse_table
 from newsletter.digests import Digests
 from newsletter.fetching import Gathered, store
-from newsletter.model import Frequency, HarvestState, Paper, Status
+from newsletter.model import HarvestState, Paper, Status
 from newsletter.settling import settle
 from newsletter.storage.deliveries import Claim
 from newsletter.storage.harvests import HarvestRecord
@@ -137,7 +137,7 @@ def _personal(app: App, number: int) -> list[int]:
 
 def _people(chosen: Iterable[tuple[int, ...]]) -> Iterator[NewSubscriber]:
     for number, topic_ids in enumerate(chosen):
-        yield NewSubscriber(f"reader{number}@example.org", Status.CONFIRMED, Frequency.DAILY, topic_ids)
+        yield NewSubscriber(f"reader{number}@example.org", Status.CONFIRMED, topic_ids)
 
 
 def _bring(app: App, papers: Sequence[Paper]) -> None:

@@ -1,5 +1,7 @@
 """E-mail addresses: checked once, where they come in; and how they and others are written on the wire."""
 
+import hashlib
+import hmac
 import re
 import unicodedata
 from collections.abc import Collection
@@ -39,7 +41,7 @@ def check_address(address: str, local_domains: Collection[str] = ()) -> str:
 
 
 def _validated(address: str) -> str:
-    return validate_email(address, check_deliverability=False).normalized
+    return validate_email(address, check_deliverability=False, strict=True).normalized
 
 
 def split_mailbox(text: str, local_domains: Collection[str] = ()) -> tuple[str, str]:
@@ -66,6 +68,12 @@ def same_address(address: str) -> str:
         with suppress(idna.IDNAError):  # then it was never let in
             domain = idna.decode(domain)
     return f"{local}@{domain}"
+
+
+def keyed(key: bytes, address: str) -> str:
+    """What stands for an address where it may not be kept: 32 hexadecimal digits, the same for all its spellings, that
+    nobody can turn back without the key."""
+    return hmac.new(key, same_address(address).encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def wire_domain(domain: str) -> str:

@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter import __version__
-from newsletter.addresses import list_id, quoted_uri, split_mailbox
+from newsletter.addresses import keyed, list_id, quoted_uri, split_mailbox
 from newsletter.archive import Archive
 from newsletter.composition import Composer
 from newsletter.config import Config
 from newsletter.digests import Digests
 from newsletter.mail.message import Address, Letterhead, compose_plain
+from newsletter.mail.tokens import Keyring
 from newsletter.mail.transports import Transport
 from newsletter.mail.transports.maildir import MaildirTransport
-from newsletter.model import Account, Paper
+from newsletter.mail.verp import ReturnPath
+from newsletter.model import WEEKDAYS, Account, Paper, Rhythm
 from newsletter.places import Places
 from newsletter.rendering.digest import Brand
 from newsletter.rendering.notice import Notices
@@ -32,7 +34,7 @@ from newsletter.storage.database import BUSY_TIMEOUT
 from newsletter.storage.deliveries import Claim
 from newsletter.storage.singles import Single
 from newsletter.subscriptions import Subscriptions
-from newsletter.timetable import Hours
+from newsletter.timetable import Hours, next_hour
 
 if TYPE_CHECKING:  # what makes HTTP requests is heavy, and a sender never needs it; nor, mostly, what signs
     from newsletter.mail.dkim import Signer, SigningKey
@@ -101,7 +103,6 @@ class App:
         storage = Storage(self.config.newsletter.database, self.outside.patience, looking=self.looking)
         if not self.looking:
             storage.topics.follow(self.named_topics)
-            self._token_key(storage)  # made now, outside of any transaction
         return storage
 
     @cached_property
@@ -110,7 +111,31 @@ class App:
         arxiv = self.config.arxiv
         # A whole category is one request, however many queries are matched with it here.
         most = arxiv.max_queries if arxiv.source == "api" else None
-        return Subscriptions(self.storage, self.config.newsletter.local_domains, most)
+        newsletter = self.config.newsletter
+        return Subscriptions(self.storage, newsletter.local_domains, most, self.next_hour)
+
+    @property
+    def keyring(self) -> Keyring:
+        """What makes and reads the tokens in links, with the newest key there is."""
+        self._keyring.refresh()
+        return self._keyring
+
+    @cached_property
+    def _keyring(self) -> Keyring:
+        return Keyring(self.storage.keys)
+
+    def fingerprint(self, email: str) -> str:
+        """What stands for an address in logs."""
+        return keyed(self.storage.keys.addresses, email)[:12]
+
+    @property
+    def weekday(self) -> int:
+        """The newsletter's weekly day; Monday is 0."""
+        return WEEKDAYS.index(self.config.digest.weekly_on)
+
+    def next_hour(self, rhythm: Rhythm, now: datetime) -> datetime | None:
+        """When the hour of readers with this rhythm comes next, after `now`; None if they have none."""
+        return next_hour(rhythm, self.config.newsletter.timezone, self.weekday, now)
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -179,7 +204,14 @@ class App:
             for text in (newsletter.reply_to, newsletter.operator)
         )
         return Letterhead(
-            newsletter.name, name, address, list_id(address), reply_to, owner, archive=self.places.editions()
+            newsletter.name,
+            name,
+            address,
+            list_id(address),
+            reply_to,
+            owner,
+            archive=self.places.editions(),
+            leave=self.config.bounces.address,
         )
 
     @cached_property
@@ -194,7 +226,7 @@ class App:
             self.storage,
             Brand(newsletter.name, newsletter.postal_address, newsletter.language, self.places),
             self.letterhead,
-            key=self._token_key(self.storage),
+            keyring=self.keyring,
             templates=self.config.digest.templates,
             clock=self.outside.clock,
             stored=stored,
@@ -218,6 +250,20 @@ class App:
         server = SmtpServer(smtp.host, smtp.port, smtp.security, smtp.username, password, smtp.ehlo_name)
         return SmtpTransport(server, self.outside.tls)
 
+    @cached_property
+    def return_path(self) -> ReturnPath | None:
+        """The envelope senders of mails, if ``[bounces]`` says where they come back to."""
+        address = self.config.bounces.address
+        return ReturnPath(address, self.keyring) if address else None
+
+    def envelope_sender(self, claim: Claim) -> str:
+        """Where the mail of a delivery comes back to."""
+        return self.return_path.of(claim.delivery.id) if self.return_path else self.config.newsletter.sender_address
+
+    def envelope_id(self, claim: Claim) -> str:
+        """What the mail of a delivery is known by when it comes back; empty if nobody would read it."""
+        return self.return_path.token(claim.delivery.id) if self.return_path else ""
+
     def sign(self, message: bytes) -> bytes:
         """A message that is ready to go out, with our DKIM signatures before it; without ``[dkim]`` as it is."""
         return self._signer.sign(message, self.now()) if self.config.dkim else message
@@ -240,23 +286,20 @@ class App:
         """The mail of a claimed delivery, signed; None if the reader's choice has left nothing to read."""
         delivery, made_from = claim.delivery, claim.made_from
         if isinstance(made_from, Single):
-            subject, text = self.notices.render(made_from.template, made_from.values)
+            subject, text = self.notices.render(made_from.template, made_from.values, made_from.language)
             address = Address(delivery.email, delivery.message_id, self.now(), kind=made_from.template)
             return self.sign(compose_plain(self.letterhead, address, subject, text))
         digest = digests.of(made_from, delivery.upto)
         if not digest.items:
             return None
         topics = digests.topics_of(digest)
-        message = self.composer.message(digest, topics, made_from.id, delivery.email, delivery.message_id)
-        return self.sign(message)
+        whom = made_from.id, delivery.email, delivery.message_id
+        return self.sign(self.composer.message(digest, topics, *whom, made_from.look, welcome=claim.welcome))
 
     @cached_property
     def notices(self) -> Notices:
         """What renders mails that are no digest."""
         return Notices(self.config.digest.templates, self.config.newsletter.language)
-
-    def _token_key(self, storage: Storage) -> bytes:
-        return bytes.fromhex(storage.secret("token_key", lambda: secrets.token_hex(32)))
 
 
 def _state_folder() -> Path:

@@ -1,13 +1,51 @@
-"""CSV files as people send them: read record by record, so that one that is broken costs one line."""
+"""CSV files as people and programs write them: read record by record, so that one that is broken costs one line, and
+written so that no spreadsheet takes a cell for a formula."""
 
+import codecs
 import csv
-import difflib
 import io
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import IO
 
 from newsletter.errors import UsageError
+
+_DELIMITERS = (",", ";", "\t")
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_CHUNK = 1 << 16  # bytes
+_LONGEST = 1 << 20  # characters of a line: what is longer is no text
+# What spreadsheets begin a formula with (OWASP, "CSV Injection"); the wide ones count where these are typed. Those that
+# part cells by semicolons see a cell begin behind each and behind each line end, and drop a quotation mark there. What
+# begins so has an apostrophe before it; so has what begins with an apostrophe, to be told apart.
+_SIGNS = "=+\\-@\t\r\n＝＋－＠"
+_GUARD = re.compile(rf"""(?:^|(?<=[;\r\n]))(?="*[{_SIGNS}'])""")
+_GUARDED = re.compile(rf"""(?:^|(?<=[;\r\n]))'(?="*[{_SIGNS}'])""")
+
+
+def decoded(file: IO[bytes]) -> Iterator[str]:
+    """The lines of a file in UTF-8, or in UTF-16 with a byte order mark; all end with a line feed, but for the last.
+
+    What cannot be decoded is U+FFFD, so that it costs a line and not the file.
+
+    Raises:
+        UsageError: a line never ends.
+
+    """
+    start = file.read(4)
+    encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)("replace"), translate=True)
+    number, rest = 1, ""
+    for chunk in chain([start], iter(lambda: file.read(_CHUNK), b""), [b""]):
+        *lines, rest = (rest + decoder.decode(chunk, final=not chunk)).split("\n")
+        yield from (f"{line}\n" for line in lines)
+        number += len(lines)
+        if len(rest) > _LONGEST:
+            raise UsageError(f"line {number}: it is longer than a line of text can be; is this a CSV file?")
+    if rest:
+        yield rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,61 +86,80 @@ class _Lines:
         return number
 
 
-def records(file: Iterable[str], columns: Sequence[str]) -> Iterator[Record]:
-    """The records of a CSV file below its header; empty ones are left out. The first of `columns` must be there.
+class CsvFile:
+    """A file whose first line may be a header: its names, in small letters, or else none."""
 
-    A quotation mark that is never closed would take the file with it: what cannot be read costs one line.
+    def __init__(self, file: Iterable[str], is_header: Callable[[Sequence[str]], bool]) -> None:
+        """Read as far as the header. Cells are parted as makes it one: by commas, semicolons or tabulators.
 
-    Raises:
-        UsageError: the header is none.
+        Raises:
+            UsageError: the first line is no text.
 
-    """
-    lines = _Lines(file)
-    reader = csv.reader(lines, strict=True)
-    try:
-        header = _header(next(reader, []), columns)
-    except csv.Error as error:
-        raise UsageError(f"line 1: the header cannot be read: {error}") from error
-    number = 1 + lines.forget(len(lines.taken))
-    while True:
+        """
+        self._lines = _Lines(file)
+        self.first = next(self._lines, "").lstrip("\ufeff")
+        self._lines.forget(0)
+        if "\x00" in self.first or "\ufffd" in self.first:
+            raise UsageError("line 1: the file is not UTF-8")
+        self.header: tuple[str, ...] = ()
+        self._delimiter, self._number = ",", 1
+        for delimiter in _DELIMITERS:
+            names = self._names(delimiter)
+            if is_header(names):
+                self.header, self._delimiter = names, delimiter
+                self._number += self._lines.forget(len(self._lines.taken))
+                break
+            self._lines.forget(0)
+
+    def _names(self, delimiter: str) -> tuple[str, ...]:
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Record(number, 1, {}, f"it cannot be read: {error}; is a quotation mark not closed?")
-            number += lines.forget(1)
-            continue
-        length = lines.forget(len(lines.taken))
-        if any(cell.strip() for cell in cells):
-            yield Record(number, length, dict(zip(header, cells, strict=False)), _trouble(header, cells))
-        number += length
+            cells = next(csv.reader(self._lines, delimiter=delimiter, strict=True), [])
+        except csv.Error:
+            return ()
+        return tuple(name.strip().lstrip("\ufeff").strip('"').casefold() for name in cells)
 
+    def records(self) -> Iterator[Record]:
+        """What stands below the header; empty lines are left out.
 
-def _header(cells: Sequence[str], columns: Sequence[str]) -> list[str]:
-    names = [name.strip().lstrip("\ufeff").casefold() for name in cells]
-    if any("\x00" in name or "\ufffd" in name for name in names):
-        raise UsageError("line 1: the file is not UTF-8")
-    if twice := [name for name in columns if names.count(name) > 1]:
-        raise UsageError(f"line 1: the header has two columns named {twice[0]}")
-    for name in names:
-        if name not in columns and (near := difflib.get_close_matches(name, columns, 1, 0.8)) and near[0] not in names:
-            raise UsageError(f"line 1: the header has a column named {name}; did you mean {near[0]}?")
-    if columns[0] not in names:
-        raise UsageError(f"line 1: the header has no column named {columns[0]} (columns are parted by commas)")
-    return names
+        A quotation mark that is never closed would take the file with it: what cannot be read costs one line.
+        """
+        number, reader = self._number, csv.reader(self._lines, delimiter=self._delimiter, strict=True)
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Record(number, 1, {}, f"it cannot be read: {error}; is a quotation mark not closed?")
+                number += self._lines.forget(1)
+                continue
+            length = self._lines.forget(len(self._lines.taken))
+            text = "".join(cells)
+            if text and not text.isspace():
+                if "'" in text:
+                    cells = [_GUARDED.sub("", cell) for cell in cells]
+                named = dict(zip(self.header, cells, strict=False))
+                yield Record(number, length, named, self._trouble(cells, text))
+            number += length
 
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """What stands in a file without a header, by line; empty ones are left out."""
+        for number, line in enumerate(self._lines, self._number):
+            self._lines.forget(1)
+            if text := line.strip().lstrip("\ufeff"):
+                yield number, text
 
-def _trouble(header: Sequence[str], cells: Sequence[str]) -> str:
-    if any(cell.strip() for cell in cells[len(header) :]):
-        return f"it has {len(cells)} cells, the header {len(header)}; a cell with a comma stands in quotes"
-    if any("\ufffd" in cell or "\x00" in cell for cell in cells):
-        return "it is not UTF-8"
-    return ""
+    def _trouble(self, cells: Sequence[str], text: str) -> str:
+        if len(cells) > len(self.header) and any(cell.strip() for cell in cells[len(self.header) :]):
+            return f"it has {len(cells)} cells, the header {len(self.header)}; a cell with a comma stands in quotes"
+        if "\ufffd" in text or "\x00" in text:
+            return "it is not UTF-8"
+        return ""
 
 
 def csv_line(cells: Iterable[str]) -> str:
-    """One line of a CSV file."""
+    """One line of a CSV file; `CsvFile` reads the same cells from it."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
+    guarded = [_GUARD.sub("'", cell) if cell and not cell.isalnum() else cell for cell in cells]
+    csv.writer(line, lineterminator="\r\n").writerow(guarded)  # so that a cell with either of both is quoted
+    return f"{line.getvalue()[:-2]}\n"

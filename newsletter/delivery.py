@@ -76,10 +76,12 @@ class Work:
 
     connect: Callable[[], Transport]
     compose: Callable[[Claim], bytes | None]
-    sender: str
+    sender: Callable[[Claim], str]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     chance: Callable[[], float]  # in [0, 1): spreads retries
+    envelope_id: Callable[[Claim], str] = lambda _claim: ""
+    heard: Callable[[Sequence[Ending]], None] = lambda _endings: None  # called in the transaction that records them
     connections: int = 1
     pace: Pace = Pace()
     patience: float = STOP_PATIENCE
@@ -172,7 +174,8 @@ class Run:
                 self._unrecorded.append(_ending(claim, DeliveryStatus.EXPIRED, now, "nothing left to read"))
                 continue
             line = self._idle.pop()
-            self._flying[pool.submit(line.send, self._work.sender, claim.delivery.email, message)] = (line, claim)
+            envelope = (self._work.sender(claim), claim.delivery.email, message, self._work.envelope_id(claim))
+            self._flying[pool.submit(line.send, *envelope)] = (line, claim)
         if claims and self._work.pace.per_second is not None:
             self._rest(1.0 / self._work.pace.per_second)
         return bool(claims or self._unrecorded) or self.tally.number() > ended
@@ -185,7 +188,7 @@ class Run:
         if not self._unrecorded and not (allowed and self._storage.deliveries.is_due(now)):
             return []
         with self._storage.write():
-            self._storage.deliveries.record(self._unrecorded, now)
+            self._record(now)
             claims, ended = self._storage.deliveries.claim(now, allowed)
         self._count()
         for status, number in ended.items():
@@ -193,6 +196,10 @@ class Run:
         if claims:
             self._tell_instance(claims)
         return claims
+
+    def _record(self, now: datetime) -> None:
+        self._storage.deliveries.record(self._unrecorded, now)
+        self._work.heard(self._unrecorded)
 
     def _mind_the_clock(self, now: datetime) -> None:
         """After the clock was set back, lest what waits does so for as long again."""
@@ -327,7 +334,7 @@ class Run:
                 return
             try:
                 with self._storage.write():
-                    self._storage.deliveries.record(self._unrecorded, self._work.clock())
+                    self._record(self._work.clock())
                 self._count()
             except StorageError as error:
                 if pause is None or (number and self._work.stop.is_set()):  # told to stop, it tries once more

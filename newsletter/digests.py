@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from operator import itemgetter
 
-from newsletter.model import Announcement, Digest, Topic
+from newsletter.model import Announcement, Digest, Kind, Topic
 from newsletter.selection import make_digest
 from newsletter.storage import Storage
 from newsletter.storage.readers import Reader
@@ -25,12 +25,13 @@ class _Window:
         self.topic_ids = self._by_topic.keys()
         self.told_before = storage.editions.told_before(after, upto)
         self.remarks = tuple(itertools.chain.from_iterable(storage.editions.remarks(after, upto).values()))
-        self.digests: dict[tuple[tuple[int, ...], frozenset[tuple[str, int]]], Digest] = {}
+        self.digests: dict[tuple[tuple[int, ...], frozenset[tuple[str, int]], bool], Digest] = {}
 
-    def announcements(self, topic_ids: Iterable[int]) -> Iterator[Announcement]:
+    def announcements(self, topic_ids: Iterable[int], *, revised: bool) -> Iterator[Announcement]:
         """What is announced under these topics, in the order of the whole; all other topics cost nothing."""
         found = (self._by_topic.get(topic_id, ()) for topic_id in topic_ids)
-        return (announcement for _, announcement in heapq.merge(*found, key=itemgetter(0)))
+        merged = (announcement for _, announcement in heapq.merge(*found, key=itemgetter(0)))
+        return (announcement for announcement in merged if revised or announcement.kind is not Kind.REVISED)
 
 
 class Digests:
@@ -48,18 +49,18 @@ class Digests:
         window = self._window(reader.covered, upto)
         chosen = self._chosen(reader)
         told = self._told(reader, window) if window.told_before else frozenset()
-        if (chosen, told) not in window.digests:
+        key = chosen, told, reader.revised
+        if key not in window.digests:
             if len(window.digests) >= _KEPT_DIGESTS:
                 window.digests.clear()
-            window.digests[chosen, told] = make_digest(
-                window.announcements(chosen), chosen, told, window.remarks, upto=upto
-            )
-        return window.digests[chosen, told]
+            announced = window.announcements(chosen, revised=reader.revised)
+            window.digests[key] = make_digest(announced, chosen, told, window.remarks, upto=upto)
+        return window.digests[key]
 
     def holds_something(self, reader: Reader, upto: date) -> bool:
         """Whether the digest of a reader would hold anything; cheaper than making it."""
         window = self._window(reader.covered, upto)
-        if window.told_before:
+        if window.told_before or not reader.revised:
             return bool(self.of(reader, upto).items)
         return not window.topic_ids.isdisjoint(reader.chosen or self._everything)
 

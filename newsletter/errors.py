@@ -13,6 +13,7 @@
         │   └── LockedError     another process is writing
         ├── TemplateError       a template does not load or render
         ├── TransportError      mail cannot be handed over at all; about us, not about a recipient
+        ├── MailboxError        the mailbox of what came back cannot be read
         ├── ArchiveError        README or git
         └── BusyError           another process does this just now
 """
@@ -74,6 +75,10 @@ class TemplateError(RunError):
 
 class TransportError(RunError):
     """Mail cannot be handed over: the server is away, refuses our login, or TLS fails. No recipient's fault."""
+
+
+class MailboxError(RunError):
+    """The mailbox of what came back cannot be read: its server is away, refuses our login, or a folder is closed."""
 
 
 class ArchiveError(RunError):

@@ -14,7 +14,7 @@ from newsletter.storage import Storage
 log = logging.getLogger(__name__)
 
 # The jobs, by their names in the journal.
-RUN, HEARTBEAT, SELECT, DELIVER, ARCHIVE = "run", "heartbeat", "select", "deliver", "archive"
+RUN, HEARTBEAT, SELECT, DELIVER, ARCHIVE, SERVE = "run", "heartbeat", "select", "deliver", "archive", "serve"
 
 _SIGN = timedelta(seconds=30)  # between two signs of life
 

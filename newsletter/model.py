@@ -10,8 +10,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-_NEW_ID = re.compile(r"(\d{2})(0[1-9]|1[0-2])\.(\d{4,5})(?:v([1-9]\d*))?")
-_OLD_ID = re.compile(r"([a-z]+(?:-[a-z]+)?)(?:\.[A-Za-z-]{2,})?/(\d{2})(0[1-9]|1[0-2])(\d{3})(?:v([1-9]\d*))?")
+_NEW_ID = re.compile(r"(\d{2})(0[1-9]|1[0-2])\.(\d{4,5})(?:v([1-9]\d{0,3}))?")
+_OLD_ID = re.compile(r"([a-z]+(?:-[a-z]+)?)(?:\.[A-Za-z-]{2,})?/(\d{2})(0[1-9]|1[0-2])(\d{3})(?:v([1-9]\d{0,3}))?")
 
 
 class Version(NamedTuple):
@@ -274,11 +274,76 @@ class Frequency(StrEnum):
     WEEKLY = "weekly"
 
 
+#: Days of the week by name, as they stand in config.toml, on the command line and in CSV files; Monday is 0.
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Late(StrEnum):
+    """What becomes of an edition that is brought out after a reader's hour."""
+
+    WAIT = "wait"  # it comes at their next hour
+    GO = "go"  # it comes at once
+
+
+class Detail(StrEnum):
+    """How much is said of each paper at most."""
+
+    FULL = "full"
+    BRIEF = "brief"  # no abstracts
+
+
+class Format(StrEnum):
+    """Which parts a mail has."""
+
+    HTML = "html"  # and plain text
+    TEXT = "text"  # plain text alone
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a reader's digests come."""
+
+    frequency: Frequency = Frequency.DAILY
+    weekday: int | None = None  # of weekly digests, Monday is 0; None: the newsletter's
+    hour: int | None = None  # 0 to 23, of their clock; None: as soon as the edition is out
+    zone: str = ""  # of that clock, as IANA names it; empty: the newsletter's
+    late: Late = Late.WAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a reader's mail looks like. Without a language it is in the newsletter's."""
+
+    detail: Detail = Detail.FULL
+    format: Format = Format.HTML
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a reader chose besides topics and queries."""
+
+    rhythm: Rhythm = Rhythm()
+    look: Look = Look()
+    revised: bool = True  # whether they are told of revised papers
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What somebody wants. No topics and no queries: all operator topics, future ones too."""
+
+    topics: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+    preferences: Preferences = Preferences()
+
+
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An address with what it wants. No topics and no queries: all operator topics, future ones too.
+    """An address with what it wants.
 
-    `covered` is the last edition taken up in a digest of theirs (None: none existed when they joined).
+    `covered` is the last edition taken up in a digest of theirs (None: none existed when they joined). `paused_until`
+    is the date on which a pause ends by itself. Links to their preferences made before `links_since` do nothing.
+    `confirmed` is when they first were a reader, `suppressed` why the address is not mailed, whatever the status.
     """
 
     id: int
@@ -286,9 +351,18 @@ class Subscriber:
     status: Status
     topics: tuple[str, ...]
     queries: tuple[str, ...]
-    frequency: Frequency
+    preferences: Preferences
     covered: date | None
     created: datetime
+    paused_until: date | None = None
+    links_since: datetime | None = None
+    confirmed: datetime | None = None
+    suppressed: "Suppression | None" = None
+
+    @property
+    def choice(self) -> Choice:
+        """What they want."""
+        return Choice(self.topics, self.queries, self.preferences)
 
 
 class DeliveryStatus(StrEnum):

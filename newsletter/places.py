@@ -22,6 +22,22 @@ class Places:
         """Where a reader leaves."""
         return f"{self.web}/u/{token}" if self.web else ""
 
+    def preferences(self, token: str = "") -> str:
+        """Where a reader changes what they get; without a token, where they ask for a link to it."""
+        return (f"{self.web}/p/{token}" if token else f"{self.web}/p") if self.web else ""
+
+    def confirm(self, token: str) -> str:
+        """Where somebody says that they want our mail."""
+        return f"{self.web}/c/{token}" if self.web else ""
+
+    def move(self, token: str) -> str:
+        """Where a reader says that a new address is theirs."""
+        return f"{self.web}/m/{token}" if self.web else ""
+
+    def resume(self, token: str) -> str:
+        """Where a reader whose mail came back says that they want it again."""
+        return f"{self.web}/r/{token}" if self.web else ""
+
     def editions(self) -> str:
         """Where all editions are listed."""
         return f"{self.web}/editions" if self.web else self._file("README.md")

@@ -22,14 +22,17 @@ from typing import TypeVar
 
 from newsletter.app import App, Outside
 from newsletter.archive import Outcome
+from newsletter.collecting import hear_refusals
 from newsletter.config import Config
 from newsletter.delivery import Pace, Run, Tally, Work
 from newsletter.digests import Digests
 from newsletter.errors import BusyError, RunError, SourceError, UsageError, describe
 from newsletter.fetching import fetch
+from newsletter.joining import forget_unconfirmed
 from newsletter.journal import ARCHIVE, DELIVER, SELECT, Journal, note
 from newsletter.locks import hold
 from newsletter.model import Announcement, HarvestState
+from newsletter.queueing import queue_by_hour
 from newsletter.remarks import remarks
 from newsletter.rendering.readme import (
     README,
@@ -84,15 +87,16 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
     """
     smtp = app.config.smtp
     by_smtp = app.config.delivery.transport == "smtp"
-    kept: dict[int, Digests] = {}
+    kept: dict[tuple[object, ...], Digests] = {}
 
     def digests() -> Digests:
-        """Kept until another process changes the database."""
+        """Kept until another process changes what they are made from."""
         state = app.storage.state()
         if state not in kept:
             kept.clear()
             kept[state] = Digests(app.storage)
             app.composer.forget()
+            _ = app.keyring  # refreshed
         return kept[state]
 
     with hold(app.lock_file("sender"), "sending"), Journal(app, DELIVER) as journal:
@@ -102,7 +106,9 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
                 Work(
                     connect=app.connect,
                     compose=lambda claim: app.compose(claim, digests()),
-                    sender=app.config.newsletter.sender_address,
+                    sender=app.envelope_sender,
+                    envelope_id=app.envelope_id,
+                    heard=lambda endings: hear_refusals(app, endings),
                     clock=app.outside.clock,
                     sleep=app.outside.sleep,
                     chance=app.outside.chance,
@@ -211,6 +217,9 @@ def publish(
     with publishing(app):
         app.storage.instance.check()
         check_date(app, day)
+        # Before the edition, which is theirs again; and here, for there may be no daemon.
+        app.subscriptions.resume_rested(today=app.today(), now=app.now())
+        forget_unconfirmed(app)
         with app.storage.write():
             number = app.storage.attempts.begin(day, app.now())
         log.info("begun date=%s try=%d", day, number)
@@ -227,6 +236,7 @@ def publish(
 def _bring_out(app: App, day: date, fetched: Callable[[int, int], None], work: Callable[[Work], Work] | None) -> Report:
     failures: list[RunError] = []
     harvest, decision = _select(app, day, fetched, failures)
+    queue_by_hour(app)
     warn(app)  # before mail goes out, so that it goes out with it
     tally = Tally(held_back="the sender takes it from here")
     if work is not None:

@@ -3,25 +3,23 @@
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from newsletter import selection
 from newsletter.app import App
-from newsletter.digests import Digests
-from newsletter.model import Announcement, Frequency, Kind, Paper, Remark, Selected, Topic
+from newsletter.errors import StorageError
+from newsletter.model import Announcement, Kind, Paper, Remark, Selected, Topic
 from newsletter.query import Node, parse
+from newsletter.queueing import queue_at_publishing
 from newsletter.rendering.fragments import Fragment
-from newsletter.storage.deliveries import Queued
 from newsletter.storage.editions import UNLISTED
 from newsletter.storage.harvests import Undecided
 from newsletter.storage.matching import Matcher
-from newsletter.storage.readers import Reader
 from newsletter.withdrawal import is_withdrawn
 
 log = logging.getLogger(__name__)
 
 _KEEP_FRAGMENTS = timedelta(days=15)  # a weekly digest may be sent a week after its last edition
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Plan:
     day: date
     undecided: Undecided
     announcements: tuple[Announcement, ...]
-    fragments: tuple[Fragment, ...]
+    fragments: Mapping[str, Sequence[Fragment]]  # by language
     remarks: tuple[Remark, ...] = ()
     selected: tuple[Selected, ...] = ()
 
@@ -74,6 +72,7 @@ def settle(app: App, day: date, remarks: tuple[Remark, ...] = ()) -> Decision:
     plan = make_plan(app, day, remarks)
     with app.storage.write():
         decision = write_down(app, plan)
+    _make_findable(app)
     passed_over = len(decision.announcements) - len(decision.told)
     log.info(
         "settled date=%s announced=%d passed_over=%d queued=%d", day, len(decision.told), passed_over, decision.queued
@@ -81,9 +80,18 @@ def settle(app: App, day: date, remarks: tuple[Remark, ...] = ()) -> Decision:
     return decision
 
 
+def _make_findable(app: App) -> None:
+    """Take up in the search what was announced. That may fail: the edition is out, and the heartbeat tries again."""
+    try:
+        while app.storage.search.follow():
+            pass
+    except StorageError as error:
+        log.warning("the search lags behind reason=%s", error)
+
+
 def no_plan(day: date) -> Plan:
     """Nothing to decide; writing it down queues the digests of those whose turn it is, edition or not."""
-    return Plan(day, Undecided((), (), {}, frozenset()), (), ())
+    return Plan(day, Undecided((), (), {}, frozenset()), (), {})
 
 
 def queue_only(app: App, day: date) -> Decision:
@@ -98,7 +106,7 @@ def make_plan(app: App, day: date, remarks: tuple[Remark, ...] = ()) -> Plan:
         return no_plan(day)
     undecided = app.storage.harvests.undecided()
     announcements, selected = _decide(app, undecided, day)
-    cards = tuple(app.composer.prepare(announcements))
+    cards = app.composer.prepare(announcements, app.storage.fragments.languages())
     return Plan(day, undecided, tuple(announcements), cards, remarks, tuple(selected))
 
 
@@ -116,7 +124,7 @@ def write_down(app: App, plan: Plan) -> Decision:
     storage.harvests.settle(plan.undecided.harvest_ids, now)
     if plan.undecided.harvest_ids:
         storage.topics.begin(plan.undecided.answered, now)
-    return Decision(plan.day if plan.told else None, plan.announcements, _queue(app, plan.day))
+    return Decision(plan.day if plan.told else None, plan.announcements, queue_at_publishing(app, plan.day))
 
 
 def _decide(app: App, undecided: Undecided, day: date) -> tuple[list[Announcement], list[Selected]]:
@@ -183,36 +191,3 @@ def _told(settled: Mapping[tuple[int, str], Mapping[int, Kind]], personal: Colle
         if topic_id not in personal and kind is not Kind.PASSED_OVER
     )
     return dict(sorted(found, reverse=True))  # of each paper the first version comes last, and stays
-
-
-def _queue(app: App, day: date) -> int:
-    newest = app.storage.editions.newest()
-    turn = selection.weekly_turn(day, _WEEKDAYS.index(app.config.digest.weekly_on))
-    queue = _Queue(app, Digests(app.storage), app.config.newsletter.domain, app.now())
-    queued = 0
-    for readers in app.storage.readers.due(newest, turn):
-        if newest is not None:
-            due = [digest for reader in readers if (digest := queue.next_digest(reader, newest)) is not None]
-            queued += app.storage.deliveries.queue(due, newest, queue.now)
-        app.storage.readers.cover(readers, newest, turn)
-    return queued
-
-
-@dataclass(frozen=True, slots=True)
-class _Queue:
-    """What queueing needs again and again."""
-
-    app: App
-    digests: Digests
-    domain: str
-    now: datetime
-
-    def next_digest(self, reader: Reader, upto: date) -> Queued | None:
-        """A reader's next digest, with what they have not got of the ones before; None if there is nothing to read."""
-        if reader.waits:
-            reader = replace(reader, covered=self.app.storage.deliveries.take_back(reader, self.now))
-        if not self.digests.holds_something(reader, upto):
-            return None
-        frequency = Frequency.WEEKLY if reader.weekly else Frequency.DAILY
-        message_id = f"{upto:%Y%m%d}.{self.app.outside.token()}@{self.domain}"
-        return Queued(reader, message_id, self.now + selection.lifetime(frequency))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.app import App
+from newsletter.bouncing import Kind
 from newsletter.journal import HEARTBEAT, RUN
 from newsletter.locks import is_held
 from newsletter.model import Attempt, DeliveryStatus, HarvestState, Job, Status
@@ -15,6 +16,7 @@ from newsletter.timetable import Turn, next_turn
 LATE = timedelta(hours=1)  # what has been due, or has failed, for longer is overdue
 SILENT = timedelta(minutes=20)  # a heart that has not beaten for longer is ill
 _DAY = timedelta(days=1)
+_BOUNCES_SHOWN = timedelta(days=7)
 _QUIET = timedelta(days=7)  # arXiv announces nothing for four days at most
 
 
@@ -34,6 +36,10 @@ class Report:
     next_batch: datetime
     subscribers: dict[Status, int]
     suppressed: int
+    suspended: int  # of the suppressed, those whose mail came back
+    bounces: dict[
+        str, int
+    ]  # of the last seven days: reports of mail that came back, and other mails to its return path
     deliveries: dict[DeliveryStatus, int]
     next_due: datetime | None
     remarks: tuple[str, ...]
@@ -65,6 +71,8 @@ def report(app: App) -> Report:
         next_batch=app.calendar.next(now).announced,
         subscribers=storage.subscribers.counts(),
         suppressed=storage.subscribers.suppressed(),
+        suspended=storage.bounces.suspended(),
+        bounces=storage.bounces.counts(now - _BOUNCES_SHOWN),
         deliveries=storage.deliveries.counts(),
         next_due=storage.deliveries.next_due(),
         remarks=tuple(_remarks(app, last, jobs, now)),
@@ -94,8 +102,19 @@ def _remarks(app: App, last: HarvestRecord | None, jobs: dict[str, Job], now: da
         remarks.append(f"nothing new since {newest}, though arXiv answers: {last.reason}")
     if not app.storage.topics.operators():
         remarks.append(f"{app.config.path.name} has no [[topics]]")
+    remarks += _back(app, now)
     remarks += [_failure(job) for job in jobs.values() if job.failure and not _long_ill(job, now)]
     return remarks
+
+
+def _back(app: App, now: datetime) -> Iterator[str]:
+    """What an operator should know of the mail that came back."""
+    about_us = app.storage.bounces.newest((Kind.POLICY, Kind.OURS), now - _BOUNCES_SHOWN)
+    if about_us is not None:
+        said = without_addresses(about_us.text) or about_us.status
+        yield f"mail came back for what is about us, and no reader is marked; the last, {_utc(about_us.at)}: {said}"
+    if kept := app.storage.collected.kept():
+        yield f"{kept} mails in the bounce mailbox were not understood, or want a person; they stay there to be read"
 
 
 _STATE = {HarvestState.PARTIAL: "was partial", HarvestState.STALE: "was stale"}

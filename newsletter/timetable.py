@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from newsletter.model import Attempt
+from newsletter.model import Attempt, Frequency, Late, Rhythm
 
 FIRST_PAUSE = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -45,6 +45,39 @@ class Turn:
     day: date
     at: datetime
     why: str
+
+
+def next_hour(rhythm: Rhythm, ours: ZoneInfo, weekday: int, now: datetime) -> datetime | None:
+    """When a reader's hour comes next, after `now`; None if they have none. `ours` and `weekday` are the newsletter's.
+
+    In the night that skips it, it comes as much later; in the one that repeats it, the first time.
+    """
+    if rhythm.hour is None:
+        return None
+    zone = _zone(rhythm, ours)
+    day = now.astimezone(zone).date()
+    if rhythm.frequency is Frequency.WEEKLY:
+        day += timedelta(days=((weekday if rhythm.weekday is None else rhythm.weekday) - day.weekday()) % 7)
+    step = timedelta(days=7 if rhythm.frequency is Frequency.WEEKLY else 1)
+    while (moment := datetime.combine(day, time(rhythm.hour), zone).astimezone(UTC)) <= now:
+        day += step
+    return moment
+
+
+def comes_at_once(rhythm: Rhythm, ours: ZoneInfo, now: datetime) -> bool:
+    """Whether an edition brought out now goes to a daily reader at once: within their hour, or after it if they like.
+
+    Those without an hour get each as soon as it is out; weekly digests wait for their day.
+    """
+    if rhythm.hour is None:
+        return True
+    hour = now.astimezone(_zone(rhythm, ours)).hour
+    late = hour > rhythm.hour and rhythm.late is Late.GO
+    return rhythm.frequency is Frequency.DAILY and (late or hour == rhythm.hour)
+
+
+def _zone(rhythm: Rhythm, ours: ZoneInfo) -> ZoneInfo:
+    return ZoneInfo(rhythm.zone) if rhythm.zone else ours
 
 
 def next_turn(hours: Hours, now: datetime, newest: date | None, last: Attempt | None) -> Turn:

@@ -27,7 +27,7 @@ base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log
 protocols = imap lmtp
-ssl = no
+{tls}
 disable_plaintext_auth = no
 auth_username_chars =
 first_valid_uid = 1
@@ -46,7 +46,8 @@ service imap-login {{
     port = {imap}
   }}
   inet_listener imaps {{
-    port = 0
+    address = 127.0.0.1
+    port = {imaps}
   }}
 }}
 service lmtp {{
@@ -65,6 +66,7 @@ class Dovecot:
     imap: int
     lmtp: int
     mailboxes: Path
+    imaps: int = 0  # with a certificate
 
     def mails(self, user: str, number: int) -> list[bytes]:
         """What lies in the inbox, byte for byte, once so many mails are there. Raises `TimeoutError`."""
@@ -80,9 +82,13 @@ class Dovecot:
 
 
 @contextmanager
-def dovecot(folder: Path, owner: str) -> Iterator[Dovecot]:
-    """Run it. Its mail belongs to the system's user `owner`, so that others may file there too."""
-    server, account = Dovecot(free_port(), free_port(), folder / "mail"), pwd.getpwnam(owner)
+def dovecot(folder: Path, owner: str, certificate: Path | None = None) -> Iterator[Dovecot]:
+    """Run it. Its mail belongs to the system's user `owner`, so that others may file there too.
+
+    With a certificate, it offers TLS.
+    """
+    server = Dovecot(free_port(), free_port(), folder / "mail", free_port() if certificate else 0)
+    account = pwd.getpwnam(owner)
     for name in ("run", "state", "mail"):
         (folder / name).mkdir(parents=True)
     os.chown(folder / "mail", account.pw_uid, account.pw_gid)
@@ -91,7 +97,9 @@ def dovecot(folder: Path, owner: str) -> Iterator[Dovecot]:
             parent.chmod(parent.stat().st_mode | 0o011)  # pytest's folders are closed to Dovecot's users
     settings = folder / "dovecot.conf"
     values = {"folder": folder, "uid": account.pw_uid, "gid": account.pw_gid, "password": PASSWORD}
-    settings.write_text(_SETTINGS.format(imap=server.imap, lmtp=server.lmtp, **values))
+    tls = f"ssl = yes\nssl_cert = <{certificate}\nssl_key = <{certificate}" if certificate else "ssl = no"
+    ports = {"imap": server.imap, "imaps": server.imaps, "lmtp": server.lmtp}
+    settings.write_text(_SETTINGS.format(tls=tls, **ports, **values))
     process = subprocess.Popen(["dovecot", "-F", "-c", str(settings)])
     try:
         await_port(server.imap)

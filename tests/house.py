@@ -11,10 +11,11 @@ from newsletter import fetching
 from newsletter.app import App, Outside
 from newsletter.config import parse_table
 from newsletter.demo.library import FixedAnswers, Question
-from newsletter.model import DeliveryStatus, Frequency, HarvestState, Paper, Status
+from newsletter.model import Choice, DeliveryStatus, HarvestState, Paper, Status
 from newsletter.settling import settle
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.storage.subscribers import NewSubscriber
+from newsletter.subscriptions.wishes import read_preferences
 
 SHARED = Path(__file__).parents[2] / "shared"
 START = datetime(2026, 1, 6, 7, tzinfo=UTC)
@@ -86,18 +87,17 @@ def make_app(
 
 
 def subscribe(
-    app: App, *emails: str, topics: Sequence[str] = (), queries: Sequence[str] = (), frequency: str = "daily"
+    app: App, *emails: str, topics: Sequence[str] = (), queries: Sequence[str] = (), **preferences: str
 ) -> None:
-    """Add confirmed subscribers."""
+    """Add confirmed subscribers; `preferences` as `read_preferences` reads them."""
+    choice = Choice(tuple(topics), tuple(queries), read_preferences(preferences))
     for email in emails:
-        app.subscriptions.subscribe(
-            email, topics, queries, Frequency(frequency), confirmed=True, today=app.today(), now=app.now()
-        )
+        app.subscriptions.subscribe(email, choice, confirmed=True, today=app.today(), now=app.now())
 
 
 def crowd(app: App, number: int) -> None:
     """Add many confirmed subscribers of all topics, fast."""
-    people = (NewSubscriber(f"reader{n}@example.org", Status.CONFIRMED, Frequency.DAILY, ()) for n in range(number))
+    people = (NewSubscriber(f"reader{n}@example.org", Status.CONFIRMED) for n in range(number))
     with app.storage.write():
         app.storage.subscribers.add(people, app.storage.editions.newest(), app.today(), app.now())
 

@@ -11,7 +11,7 @@ from typing import Any
 import lxml.html
 from jinja2 import Environment
 
-from newsletter.model import Digest, Item, Kind, Paper, Remark, RemarkKind, Topic
+from newsletter.model import Detail, Digest, Item, Kind, Paper, Remark, RemarkKind, Topic
 from newsletter.places import Places
 from newsletter.rendering.cards import Card, make_cards, make_frame
 from newsletter.rendering.digest import Assembler, Body, Brand, Links
@@ -23,6 +23,7 @@ BRAND = Brand("Daily Papers", "Daily Papers, 1 Example Street, 00000 Nowhere", p
 LINKS = Links("https://papers.example.org/u/AbCdEfGhIjKlMnOpQrStUv?a=1&b=2", "reader@example.org")
 TOPICS = {1: "Night Vision", 2: "Moths & Lamps"}
 ONLINE = "https://papers.example.org/editions/2025-02-28"
+PREFERENCES = "https://papers.example.org/p"
 
 LAMPS = (
     "We ask whether a lamp left on at night changes what the moths of a small town do, and find that it hardly does. "
@@ -127,10 +128,12 @@ class Stock(dict[str, Fragment]):
         return [len(self[card_name(item, form)].html) for form in forms_of(item)]
 
 
-def assembler(environment: Environment, items: Iterable[Item], brand: Brand = BRAND) -> Assembler:
+def assembler(
+    environment: Environment, items: Iterable[Item], brand: Brand = BRAND, detail: Detail = Detail.FULL
+) -> Assembler:
     fragments = (*make_frame(environment, brand), *make_cards(environment, items))
     widest = Links(f"{brand.places.web or WEB.web}/u/{'x' * 32}", "&" * 254)
-    return Assembler(brand, Stock({fragment.name: fragment for fragment in fragments}), widest)
+    return Assembler(brand, Stock({fragment.name: fragment for fragment in fragments}), widest, detail)
 
 
 def named(topics: Mapping[int, str]) -> dict[int, Topic]:
@@ -143,8 +146,12 @@ def mail(
     topics: Mapping[int, str] = TOPICS,
     brand: Brand = BRAND,
     remarks: tuple[Remark, ...] = (),
+    *,
+    detail: Detail = Detail.FULL,
+    welcome: bool = False,
 ) -> Body:
-    return assembler(environment, items, brand).body(digest_of(items, remarks), named(topics), LINKS)
+    joining = assembler(environment, items, brand, detail)
+    return joining.shared(digest_of(items, remarks), named(topics), welcome=welcome).body(LINKS)
 
 
 def decoded(part: bytes) -> str:
@@ -162,7 +169,8 @@ def links(html: str) -> list[str]:
 def expected_links(items: Iterable[Item], form: Form = Form.FULL) -> list[str]:
     """All addresses of a mail, in order; of cards in their richest form, or the one given."""
     cards = (Card(item.paper, item.kind, item.changes, Form.LINE if item.minor else form) for item in items)
-    return [ONLINE, LINKS.unsubscribe, *itertools.chain.from_iterable(map(_card_links, cards)), LINKS.unsubscribe]
+    told = itertools.chain.from_iterable(map(_card_links, cards))
+    return [ONLINE, LINKS.unsubscribe, *told, PREFERENCES, LINKS.unsubscribe]
 
 
 def _card_links(card: Card) -> list[str]:

@@ -64,6 +64,8 @@ def make(
     papers: Sequence[Paper],
     before: Sequence[Paper] = (),
     remarks: tuple[Remark, ...] = (),
+    *,
+    welcome: bool = False,
     **newsletter: str,
 ) -> Mail:
     """The mail of a day that brings `papers`, to a reader who takes all topics; the day before brought `before`."""
@@ -77,7 +79,7 @@ def make(
         time.now += timedelta(days=1)
         bring(app, *papers)
         settle(app, day(1), remarks)
-        return preview(app, READER, None)
+        return preview(app, READER, None, welcome=welcome)
 
 
 # ---------------------------------------------------------------- invented
@@ -108,6 +110,19 @@ def _spread(number: int, topics: Sequence[str]) -> list[Paper]:
         return f"{paper.title.rpartition(':')[0]}: {about}, in {place + 1} Parts"
 
     return [replace(paper, title=title(place, paper)) for place, paper in enumerate(long_papers(number))]
+
+
+def _german(folder: Path) -> Mail:
+    """To somebody who has just subscribed, with a title written from the right, and an abstract that goes on."""
+    papers = [
+        *_spread(12, TWELVE[:4]),
+        make_paper(900, _ODD_TITLES[1]),
+        make_paper(901, f"{TWELVE[0]}, at Length", abstract=_LONG),
+    ]
+    first = [replace(paper, abstract=f"{paper.abstract} More.") for paper in papers[:2]]
+    later = [replace(paper, version=2, updated=START, comment="Accepted at ICML 2026") for paper in papers[:2]]
+    topics = (*TWELVE[:4], {"name": "Moths", "query": "ti:graph"})
+    return make(folder, topics, [*later, *papers[2:]], first, REMARKS, welcome=True, language="de")
 
 
 _ODD_TITLES = (
@@ -240,7 +255,13 @@ _RECORDED: dict[str, Callable[[Path], Mail]] = {
     "recorded large": _recorded_large,
     "recorded odd": _recorded_odd,
 }
-_INVENTED: dict[str, Callable[[Path], Mail]] = {"small": _small, "medium": _medium, "large": _large, "odd": _odd}
+_INVENTED: dict[str, Callable[[Path], Mail]] = {
+    "small": _small,
+    "medium": _medium,
+    "large": _large,
+    "german": _german,
+    "odd": _odd,
+}
 
 MAKERS = _INVENTED | (_RECORDED if RECORDED.exists() else {})
 

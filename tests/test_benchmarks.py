@@ -47,19 +47,35 @@ STEPS = (
     "settle 60 papers, queue 50 digests",
     "publish for 50 subscribers",
 )
+LOADS = (
+    "leave with one click",
+    "leave with one click",
+    "read an edition of 60 papers",
+    "leave with one click",
+    "read an edition of 60 papers",
+    "500 leave a second, while ...",
+    "... 200 read an edition",
+)
 
 
 def test_every_row_is_printed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(tmp_path / "rows.json")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    printed = done.stdout.partition("reference\n")[2].splitlines()
+    steps, _, loads = done.stdout.partition("\n\nThe web front")
+    printed = steps.partition("reference\n")[2].splitlines()
     rows = json.loads((tmp_path / "rows.json").read_text())
-    for expected, line, row in zip(STEPS, printed, rows, strict=True):
+    for expected, line, row in zip(STEPS, printed, rows[: len(STEPS)], strict=True):
         assert line.startswith(expected)
         assert row["step"].startswith(expected)
         assert row["reference"]
         assert (row["seconds"] is None) == ("not measured" in row["reference"]) == (row["ratio"] is None)
+    printed = loads.partition("beside it\n")[2].splitlines()
+    for expected, line, row in zip(LOADS, printed, rows[len(STEPS) :], strict=True):
+        assert line.startswith(expected)
+        assert row["step"].startswith(expected)
+        assert (row["rate"] is None) == ("not measured" in row["beside"])
+        assert row["failed"] == 0
 
 
 @pytest.mark.parametrize("number", [1_000, 60_000])  # of few that are settled, and of many

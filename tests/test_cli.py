@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from house import bring, day, make_app, make_paper, subscribe
 from newsletter.app import App
 from newsletter.cli import newsletter
 from newsletter.errors import NewsletterError, UsageError
+from newsletter.mail.tokens import Keyring, Token
 from newsletter.settling import settle
 
 ANN = "ann@example.org"
@@ -105,7 +107,9 @@ def test_every_command_and_option_is_explained(command: tuple[str, ...]) -> None
 
 def test_the_contract_has_its_commands() -> None:
     expected = {
-        "subscribers": "add list show set remove confirm pause resume suppress unsuppress import export",
+        "subscribers": "add list show set remove confirm pause resume suppress unsuppress import export"
+        " invite move unsubscribe erase export-data",
+        "keys": "list rotate retire",
         "topics": "list try rename",
         "editions": "list show",
         "deliveries": "list retry",
@@ -115,7 +119,7 @@ def test_the_contract_has_its_commands() -> None:
 
 
 def test_every_listing_speaks_json(run: Run) -> None:
-    for listing in ("topics", "subscribers", "editions", "deliveries"):
+    for listing in ("topics", "subscribers", "editions", "deliveries", "keys"):
         assert isinstance(run(listing, "list", "--json").json, list)
     assert isinstance(run("status", "--json").json, dict)
 
@@ -132,7 +136,28 @@ SUB = "subscribers"
         ((SUB, "add", ANN, "--topic", "Time Serie"), 2, ["newsletter: there is no topic 'Time Serie'; did you mean"]),
         ((SUB, "add", ANN, "--query", "ti:a b"), 2, ["newsletter: ", "ti:a b", "     ^", "at character 6: expected"]),
         ((SUB, "import", "bad.csv"), 1, ["bad.csv: line 2: 'x' is", "newsletter: bad.csv: 1 lines were not taken"]),
-        ((SUB, "import", "config.toml"), 2, ["newsletter: line 1: the header has no column named email"]),
+        ((SUB, "import", "config.toml"), 2, ["newsletter: line 1: the header has no column named email (allowed: a"]),
+        ((SUB, "add", ANN, "--hour", "24"), 2, ["newsletter: hour: '24' is not allowed (allowed: 0 to 23"]),
+        ((SUB, "add", ANN, "--zone", "Mars"), 2, ["newsletter: zone: there is no time zone 'Mars'"]),
+        (
+            (SUB, "add", ANN, "--late", "never"),
+            2,
+            ["Usage: ", "Try ", "", "Error: Invalid value for '--late': 'never'"],
+        ),
+        ((SUB, "add", ANN, "--invite"), 2, ["newsletter: to invite somebody takes a page to confirm on: set"]),
+        ((SUB, "add", ANN, "--invite", "--confirmed"), 2, ["Usage: ", "Try ", "", "Error: --confirmed goes without"]),
+        ((SUB, "set", ANN, "--hour", "7"), 2, [f"newsletter: there is no subscriber {ANN}"]),
+        (
+            (SUB, "pause", ANN, "--until", "soon"),
+            2,
+            ["Usage: ", "Try ", "", "Error: Invalid value for '--until': 'soon'"],
+        ),
+        ((SUB, "move", ANN, "bob@example.org"), 2, [f"newsletter: there is no subscriber {ANN}"]),
+        ((SUB, "erase", ANN), 2, [f"newsletter: there is no subscriber {ANN}"]),
+        ((SUB, "unsubscribe", ANN), 2, [f"newsletter: there is no subscriber {ANN}"]),
+        ((SUB, "export-data", ANN), 2, [f"newsletter: there is no subscriber {ANN}"]),
+        (("keys", "retire", "1", "--yes"), 2, ["newsletter: key 1 makes the links of today; `newsletter keys rotate`"]),
+        (("keys", "retire", "7"), 2, ["newsletter: there is no key 7 (there are: 1)"]),
         ((SUB, "set", ANN), 2, ["Usage: ", "Try ", "", "Error: nothing to change"]),
         (
             ("topics", "try", "ti:a OR b AND c"),
@@ -197,21 +222,143 @@ def test_adding_one_who_is_known_says_what_to_do(run: Run) -> None:
     assert "subscribers set" in str(run("subscribers", "add", ANN).error)
 
 
-def test_setting(run: Run) -> None:
-    run("subscribers", "add", ANN, "--topic", "Time Series", "--query", "ti:a", "--confirmed")
+CHOSEN = {
+    "topics": ["Time Series"],
+    "queries": ["ti:a"],
+    "frequency": "weekly",
+    "weekday": "friday",
+    "hour": 7,
+    "zone": "Europe/Berlin",
+    "late": "go",
+    "revised": False,
+    "detail": "brief",
+    "format": "text",
+    "language": "de",
+}
+CHOICE = (
+    *("--topic", "Time Series", "--query", "ti:a", "--frequency", "weekly", "--weekday", "Friday", "--hour", "7:00"),
+    *("--zone", "europe/berlin", "--late", "go", "--no-revised", "--detail", "brief", "--format", "text"),
+    *("--language", "de"),
+)
 
-    def gets() -> tuple[list[str], list[str], str]:
-        facts = run("subscribers", "show", ANN, "--json").json
-        return facts["topics"], facts["queries"], facts["frequency"]
 
-    run("subscribers", "set", ANN, "--frequency", "weekly")
-    assert gets() == (["Time Series"], ["ti:a"], "weekly")
-    run("subscribers", "set", ANN, "--query", "ti:b")
-    assert gets() == ([], ["ti:b"], "weekly")
-    run("subscribers", "set", ANN, "--all-topics")
-    assert gets() == ([], [], "weekly")
+def chosen(run: Run, email: str = ANN) -> dict[str, Any]:
+    """What somebody chose, of all that is shown."""
+    facts = run("subscribers", "show", email, "--json").json
+    return {name: facts[name] for name in CHOSEN}
+
+
+def test_all_there_is_to_choose(run: Run) -> None:
+    run("subscribers", "add", ANN, "--confirmed", *CHOICE)
+    assert chosen(run) == CHOSEN
+    run("subscribers", "add", "bob@example.org", "--confirmed")
+    run("subscribers", "set", "bob@example.org", *CHOICE)
+    assert chosen(run, "bob@example.org") == CHOSEN
+    (listed, _) = run("subscribers", "list", "--json").json
+    assert {name: listed[name] for name in CHOSEN} == CHOSEN
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        (("--frequency", "daily"), {"frequency": "daily"}),
+        (("--weekday", "none"), {"weekday": None}),
+        (("--hour", "none"), {"hour": None}),
+        (("--hour", "0"), {"hour": 0}),
+        (("--zone", "none"), {"zone": None}),
+        (("--late", "wait", "--revised"), {"late": "wait", "revised": True}),
+        (("--detail", "full", "--format", "html"), {"detail": "full", "format": "html"}),
+        (("--language", "None"), {"language": None}),
+        (("--query", "ti:b", "--query", "ti:c"), {"topics": [], "queries": ["ti:b", "ti:c"]}),
+        (("--all-topics",), {"topics": [], "queries": []}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_setting_changes_what_is_given_and_nothing_else(
+    run: Run, options: tuple[str, ...], changed: dict[str, object]
+) -> None:
+    run("subscribers", "add", ANN, "--confirmed", *CHOICE)
+    assert run("subscribers", "set", ANN, *options).output == f"{ANN} is changed.\n"
+    assert chosen(run) == {**CHOSEN, **changed}
+
+
+def test_there_must_be_something_to_set(run: Run) -> None:
+    run("subscribers", "add", ANN, "--confirmed")
     assert isinstance(run("subscribers", "set", ANN).error, click.UsageError)
     assert isinstance(run("subscribers", "set", ANN, "--all-topics", "--topic", "Time Series").error, click.UsageError)
+
+
+def test_showing(run: Run) -> None:
+    run("subscribers", "add", ANN, "--confirmed", *CHOICE)
+    shown = dict(line.split(maxsplit=1) for line in run("subscribers", "show", ANN).output.splitlines())
+    assert shown["status"] == "confirmed"
+    assert shown["comes"] == "weekly, friday, 07:00 Europe/Berlin, late ones at once"
+    assert shown["mail"] == "brief, text, de, no revised"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d 0[56]:00 UTC", shown["next"])
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC, by cli", shown["agreed"])
+    run("subscribers", "suppress", ANN)
+    shown = dict(line.split(maxsplit=1) for line in run("subscribers", "show", ANN).output.splitlines())
+    assert (shown["status"], shown["next"]) == ("confirmed, but suppressed: manual", "-")
+
+
+def test_inviting(run: Run, file: Path, app: App) -> None:
+    file.write_text(CONFIG.replace("[[topics]]", 'base_url = "https://papers.example.org"\n[[topics]]', 1))
+    assert f"{ANN} is asked by mail" in run("subscribers", "add", ANN, "--invite").output
+    assert "within the last 24 hours" in str(run("subscribers", "invite", ANN).error)
+    (mail,) = app.storage.deliveries.all(None, 9)
+    assert (mail.email, mail.status) == (ANN, "queued")
+    run("subscribers", "confirm", ANN)
+    assert str(run("subscribers", "invite", ANN).error) == f"{ANN} is confirmed, not pending"
+    run("subscribers", "add", "bob@example.org")
+    assert "is asked by mail" in run("subscribers", "invite", "bob@example.org").output
+
+
+def test_who_cannot_be_invited_is_not_added(run: Run) -> None:
+    assert isinstance(run("subscribers", "add", ANN, "--invite").error, UsageError)
+    assert isinstance(run("subscribers", "show", ANN).error, UsageError)
+
+
+def test_pausing_until_a_day(run: Run) -> None:
+    run("subscribers", "add", ANN, "--confirmed")
+    assert run("subscribers", "pause", ANN, "--until", "2199-01-01").output == f"{ANN} is paused until 2199-01-01.\n"
+    assert run("subscribers", "show", ANN, "--json").json["paused_until"] == "2199-01-01"
+    assert "paused until 2199-01-01" in run("subscribers", "list").output
+    assert "allowed: a date after" in str(run("subscribers", "pause", ANN, "--until", "2001-01-01").error)
+
+
+def test_moving_and_leaving(run: Run) -> None:
+    run("subscribers", "add", ANN, "--confirmed", *CHOICE)
+    run("subscribers", "suppress", "anna@example.org")
+    said = run("subscribers", "move", ANN, "anna@example.org")
+    assert said.output == f"{ANN} is anna@example.org now.\n"
+    assert said.errors.startswith("anna@example.org is suppressed and gets no mail")
+    assert chosen(run, "anna@example.org") == CHOSEN
+    run("subscribers", "unsuppress", "anna@example.org")
+    assert run("subscribers", "unsubscribe", "anna@example.org").output == "anna@example.org is unsubscribed.\n"
+    assert run("subscribers", "show", "anna@example.org", "--json").json["status"] == "unsubscribed"
+    assert "already" in run("subscribers", "unsubscribe", "anna@example.org").output
+
+
+def test_erasing_is_asked_about(run: Run, file: Path) -> None:
+    run("subscribers", "add", "Ann@example.org", "--confirmed")
+    assert str(run("subscribers", "erase", ANN).error) == "to erase cannot be undone: say --yes"
+    assert run("subscribers", "show", ANN).error is None
+    assert run("subscribers", "erase", ANN, "--yes").output == "Ann@example.org is erased, and never mailed again.\n"
+    assert isinstance(run("subscribers", "show", ANN).error, UsageError)
+    held = str(run("subscribers", "export-data", ANN).error)
+    assert held.endswith("that it is never to be mailed is all that is held (manual)")
+    run("subscribers", "add", ANN, "--confirmed")
+    assert run("subscribers", "show", ANN, "--json").json["suppressed"] == "manual"
+
+
+def test_exporting_what_is_held_of_somebody(run: Run) -> None:
+    run("subscribers", "add", ANN, "--confirmed", *CHOICE)
+    run("subscribers", "add", "bob@example.org", "--confirmed", "--query", "ti:secret")
+    said = run("subscribers", "export-data", ANN)
+    assert CHOSEN.items() <= said.json["subscriber"].items()
+    assert [consent["how"] for consent in said.json["consents"]] == ["cli"]
+    assert "bob" not in said.output
+    assert "secret" not in said.output
 
 
 def test_suppressing(run: Run) -> None:
@@ -227,9 +374,9 @@ def test_listing(run: Run) -> None:
     run("subscribers", "add", "bob@example.org", "--confirmed")
     run("subscribers", "add", ANN, "--query", "ti:a")
     assert run("subscribers", "list").output.splitlines() == [
-        "EMAIL            STATUS     FREQUENCY  TOPICS AND QUERIES",
-        "ann@example.org  pending    daily      ti:a",
-        "bob@example.org  confirmed  daily      all topics",
+        "EMAIL            STATUS     COMES  MAIL        TOPICS AND QUERIES",
+        "ann@example.org  pending    daily  full, html  ti:a",
+        "bob@example.org  confirmed  daily  full, html  all topics",
     ]
     assert [one["email"] for one in run("subscribers", "list", "--json").json] == [ANN, "bob@example.org"]
     assert [one["email"] for one in run("subscribers", "list", "--status", "pending", "--json").json] == [ANN]
@@ -257,9 +404,11 @@ def test_importing_latin_1_and_utf_16(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "readers.csv"
     path.write_bytes("email,queries\nann@example.org,\nbob@example.org,au:Müller\n".encode("latin-1"))
     said = run("subscribers", "import", str(path))
-    assert said.output == "1 added, 0 were there already, 1 bad lines.\n"
+    assert said.output.startswith("1 added, 0 were there already, 1 bad lines.\n")
     assert said.errors == f"{path}: line 3: it is not UTF-8\n"
-    path.write_bytes("email\nann@example.org\n".encode("utf-16"))
+    path.write_bytes("email\nann@example.org\ncem@example.org\n".encode("utf-16"))
+    assert run("subscribers", "import", str(path)).output.startswith("1 added, 1 were there already, 0 bad lines.\n")
+    path.write_bytes("email\nann@example.org\n".encode("utf-16-le"))  # nothing says that it is
     assert "not UTF-8" in str(run("subscribers", "import", str(path)).error)
 
 
@@ -277,6 +426,56 @@ def test_export_to_a_file_is_private_and_comes_back(run: Run, file: Path, tmp_pa
     run("subscribers", "export", str(tmp_path / "again.csv"))
     assert (tmp_path / "again.csv").read_bytes() == out.read_bytes()
     assert isinstance(run("subscribers", "export", str(tmp_path / "nowhere" / "out.csv")).error, UsageError)
+
+
+def test_importing_what_another_program_wrote(run: Run) -> None:
+    path = str(Path(__file__).parent / "lists" / "listmonk.csv")
+    said = run("subscribers", "import", path)
+    assert said.errors.splitlines() == [
+        f"{path}: an export of listmonk; not taken over: uuid, name, attributes, updated_at",
+        f"{path}: line 5: status: 'vanished' is not allowed (allowed: enabled, disabled, blocklisted, blacklisted)",
+    ]
+    assert said.output.splitlines() == [
+        "3 added, 0 were there already, 1 bad lines.",
+        "1 of those added are suppressed: they are never mailed.",
+        "1 of those added are pending and get no mail yet. If all of them agreed:",
+        f"  newsletter subscribers import {path} --confirmed",
+    ]
+    assert run("subscribers", "import", path, "--confirmed").output.splitlines() == [
+        "0 added, 2 were there already, 1 bad lines.",
+        "1 were pending, and are confirmed now.",
+    ]
+
+
+# ---------------------------------------------------------------- keys
+
+
+def test_keys(run: Run, app: App) -> None:
+    before = app.keyring.make("unsubscribe", 7)
+    assert run("keys", "list", "--json").json == [{"version": 1, "makes": True, "reads": True}]
+    assert run("keys", "rotate").output.startswith(
+        "Key 2 makes links from now on, and all before it still read theirs."
+    )
+    assert run("keys", "list").output.splitlines() == [
+        "VERSION  USE",
+        "1        reads links",
+        "2        makes links, and reads them",
+    ]
+    after = Keyring(app.storage.keys.tokens())
+    assert after.read("unsubscribe", before) == after.read("unsubscribe", after.make("unsubscribe", 7)) == Token(7)
+    warned = str(run("keys", "retire", "1").error)
+    assert "no link works in mails that were made with it, the one to leave among them" in warned
+    assert warned.endswith("say --yes")
+    assert app.storage.keys.tokens().keys() == {1, 2}
+    assert run("keys", "retire", "1", "--yes").output == "Key 1 is forgotten.\n"
+    assert Keyring(app.storage.keys.tokens()).read("unsubscribe", before) is None
+
+
+def test_no_key_is_ever_shown(run: Run, app: App) -> None:
+    run("keys", "rotate")
+    said = [run("keys", *rest) for rest in (("list",), ("list", "--json"), ("rotate",), ("retire", "1", "--yes"))]
+    for key in (*app.storage.keys.tokens().values(), app.storage.keys.addresses):
+        assert not [one for one in said if key.hex()[:8] in one.output + one.errors]
 
 
 # ---------------------------------------------------------------- topics and the ledger

@@ -409,7 +409,7 @@ def test_the_next_digest_takes_over_what_waits(app: App, server: SmtpStandIn, ti
 def test_what_was_queued_is_what_is_sent(app: App, server: SmtpStandIn) -> None:
     """A choice counts from the next digest on, so that the ledger knows what each one told."""
     queue(app, "reader@example.org")
-    app.subscriptions.change("reader@example.org", [], ["ti:nothing"], None, today=app.today())
+    app.subscriptions.change("reader@example.org", topics=(), queries=["ti:nothing"], today=app.today(), now=app.now())
     assert deliver(app)[SENT] == 1
 
 

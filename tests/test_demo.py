@@ -75,6 +75,13 @@ def test_every_reader_gets_two_mails_that_share_no_paper(demo: Demo) -> None:
         assert not first & second
 
 
+def test_mails_look_as_readers_chose(demo: Demo) -> None:
+    mails = {mail["To"]: mail for mail in mailbox.Maildir(demo.folder / "outbox")}
+    (ada, ben, cleo) = (mails[reader.email].as_string() for reader in READERS)
+    assert '<html lang=3D"de"' in ben
+    assert len(ada) < len(cleo) / 2
+
+
 def test_readers_with_different_topics_get_different_papers(demo: Demo) -> None:
     seconds = [second for _, second in papers_told(demo).values()]
     assert len(set(map(frozenset, seconds))) == len(READERS)

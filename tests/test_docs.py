@@ -40,7 +40,8 @@ def test_commands_and_options_in_documents_exist(document: Path) -> None:
     for line in lines:
         words = re.findall(r"[a-z-]+", line.split(" --")[0].split('"')[0].split("'")[0])
         command = find(words)
-        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        options = ([*parameter.opts, *parameter.secondary_opts] for parameter in command.params)
+        known = {"--help"}.union(*options)
         assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= known, line
 
 

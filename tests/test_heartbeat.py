@@ -319,7 +319,7 @@ class Answering:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
 
-    def send(self, _sender: str, _recipient: str, _message: bytes) -> Answer:
+    def send(self, _sender: str, _recipient: str, _message: bytes, _envelope_id: str = "") -> Answer:
         return self._answer
 
     def abort(self) -> None:

@@ -172,7 +172,7 @@ class Looking(MaildirTransport):
         super().__init__(house / "outbox")
         self.house, self.seen = house, list[tuple[int, int]]()
 
-    def send(self, sender: str, recipient: str, message: bytes) -> Any:
+    def send(self, sender: str, recipient: str, message: bytes, envelope_id: str = "") -> Any:
         self.seen.append((record(self.house)[1], settings_of(self.house / "subscribers.db")[1]))
         return super().send(sender, recipient, message)
 

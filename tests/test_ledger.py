@@ -16,7 +16,16 @@ from newsletter.app import App
 from newsletter.config import TopicSection
 from newsletter.delivery import Work
 from newsletter.mail.transports import Answer, Verdict
-from newsletter.model import DeliveryStatus, Frequency, Paper, Status, Suppression
+from newsletter.model import (
+    Choice,
+    DeliveryStatus,
+    Frequency,
+    Paper,
+    Preferences,
+    Rhythm,
+    Status,
+    Suppression,
+)
 from newsletter.publish import deliver
 from newsletter.settling import settle
 from newsletter.storage.singles import Single
@@ -37,7 +46,7 @@ class Post:
         self.told: dict[str, dict[str, set[str]]] = defaultdict(dict)  # by reader, by Message-ID
         self.during: Callable[[], object] = lambda: None
 
-    def send(self, sender: str, recipient: str, message: bytes) -> Answer:
+    def send(self, sender: str, recipient: str, message: bytes, envelope_id: str = "") -> Answer:
         self.during()
         if self.chance.random() > self.accepts:
             return Answer(self.chance.choice(self.verdicts), 450, "not now")
@@ -122,12 +131,13 @@ class Story:
 
     def change_choice(self) -> None:
         topics, queries = self.chance.choice(CHOICES)
-        email = self.chance.choice(PEOPLE)
-        self.app.subscriptions.change(email, topics, queries, None, today=self.app.today())
+        when = {"today": self.app.today(), "now": self.app.now()}
+        self.app.subscriptions.change(self.chance.choice(PEOPLE), topics=topics, queries=queries, **when)  # type: ignore[arg-type]
 
     def change_frequency(self) -> None:
-        frequency = self.chance.choice(list(Frequency))
-        self.app.subscriptions.change(self.chance.choice(PEOPLE), None, None, frequency, today=self.app.today())
+        wishes = Preferences(Rhythm(self.chance.choice(list(Frequency))))
+        when = {"today": self.app.today(), "now": self.app.now()}
+        self.app.subscriptions.change(self.chance.choice(PEOPLE), preferences=wishes, **when)  # type: ignore[arg-type]
 
     def pause_or_go_on(self) -> None:
         email, when = self.chance.choice(PEOPLE), {"today": self.app.today(), "now": self.app.now()}
@@ -380,7 +390,7 @@ def test_choosing_anew_repeats_nothing(app: App, time: Time, post: Post, before:
     send(app, post)
     time.now += timedelta(days=1)
     app.storage.topics.follow([("Graph Neural Networks", 'ti:"graph neural networks"'), ("Speech Models", "ti:graph")])
-    app.subscriptions.change("reader@example.org", after, [], None, today=app.today())
+    app.subscriptions.change("reader@example.org", topics=after, queries=[], today=app.today(), now=app.now())
     bring(app, make_paper(1), make_paper(2, "Graph Speech"))
     assert {announcement.paper.id for announcement in settle(app, app.today()).told} == {"0001.00001", "0001.00002"}
     send(app, post)
@@ -449,9 +459,7 @@ def test_a_single_goes_to_its_reader_or_to_the_address_it_names(app: App, post: 
 
 
 def test_who_has_not_confirmed_yet_is_sent_singles(app: App, post: Post) -> None:
-    app.subscriptions.subscribe(
-        "reader@example.org", [], [], Frequency.DAILY, confirmed=False, today=app.today(), now=app.now()
-    )
+    app.subscriptions.subscribe("reader@example.org", Choice(), confirmed=False, today=app.today(), now=app.now())
     notify(app, reader_id(app))
     assert send(app, post) == {DeliveryStatus.SENT: 1}
 

@@ -18,12 +18,14 @@ from house import bring, make_app, make_paper, subscribe
 from test_migrations import FIRST, load
 
 from newsletter.app import App
+from newsletter.csvfile import csv_line
 from newsletter.errors import BusyError, RunError, StorageError
 from newsletter.locks import hold, is_held
 from newsletter.settling import settle
 from newsletter.status import report
 from newsletter.storage import Storage
 from newsletter.storage.schema import migrations
+from newsletter.subscriptions.lines import COLUMNS
 
 DAY = "2026-01-06"
 LOOKS = [
@@ -34,6 +36,8 @@ LOOKS = [
     ("subscribers", "list"),
     ("subscribers", "show", "ada@example.org"),
     ("subscribers", "export"),
+    ("subscribers", "export-data", "ada@example.org"),
+    ("keys", "list"),
     ("topics", "list"),
     ("preview", "--output", "-"),
 ]
@@ -148,7 +152,7 @@ def test_any_name_will_do(tmp_path: Path, name: str) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / name)
     for path in (tmp_path / name, tmp_path / "link.db"):
         with closing(Storage(path, looking=True)) as storage:
-            assert storage.secret("mine", str) == name
+            assert storage.database.value("SELECT value FROM settings WHERE name = 'mine'") == name
 
 
 # ---------------------------------------------------------------- no database, or another version's
@@ -158,13 +162,13 @@ def test_any_name_will_do(tmp_path: Path, name: str) -> None:
 def test_before_there_is_a_database_there_is_nothing_to_see(newsletter: Newsletter, look: tuple[str, ...]) -> None:
     for path in newsletter.folder.glob("subscribers.db*"):
         path.unlink()
-    if look[1] == "show":
+    if look[1] in ("show", "export-data"):
         assert newsletter.run(*look).status == 2
     elif look[1] == "list":
         said = newsletter.run(*look, "--json")
         assert (said.status, len(json.loads(said.output))) == (0, int(look[0] == "topics"))
     else:
-        assert newsletter.run(*look).output == "email,status,frequency,topics,queries\n"
+        assert newsletter.run(*look).output == csv_line(COLUMNS)
     assert names(newsletter.folder) == {"config.toml"}
 
 

@@ -63,7 +63,8 @@ def test_nothing_else_travels(unpacked: Path) -> None:
     information = f"daily_papers-{__version__}.dist-info"
     assert {entry.name for entry in unpacked.iterdir()} == {"newsletter", information}
     kinds = {Path(name).suffix for name in files(unpacked / "newsletter") if not name.startswith("templates")}
-    assert kinds <= {".py", ".toml", ".typed"}
+    assert kinds <= {".py", ".toml", ".typed", ".po"}
+    assert (unpacked / "newsletter" / "translations" / "de" / "LC_MESSAGES" / "messages.po").exists()
     assert f"{information}/licenses/LICENSE" in files(unpacked)
 
 

@@ -76,6 +76,30 @@ def test_two_files_and_what_they_hold(published: Newsletter) -> None:
     assert b"\r\nTo: ada@example.org\r\n" in (published.folder / "preview.eml").read_bytes()
 
 
+def test_a_mail_of_text_alone_is_a_file_of_text(published: Newsletter) -> None:
+    app = published.app()
+    with app.storage.write():
+        app.storage.database.execute("UPDATE subscribers SET format = 'text' WHERE email LIKE 'ada@%'")
+    app.close()
+    done = process(published.folder, "preview", "--subscriber", "ada@example.org")
+    said = done.stdout.splitlines()
+    assert said[1:] == ["3 papers; plain text alone.", "Wrote preview.eml and preview.txt."]
+    assert (published.folder / "preview.txt").read_bytes().startswith(b"Daily Papers\r\n")
+    assert not (published.folder / "preview.html").exists()
+
+
+def test_another_language_and_the_greeting(published: Newsletter) -> None:
+    done = process(published.folder, "preview", "--language", "de", "--welcome")
+    assert (done.returncode, done.stdout.partition("\n")[0]) == (
+        0,
+        "Willkommen bei Daily Papers: 6. Jan., 3 neu in 1 Thema",
+    )
+    assert b"Sie haben Daily Papers abonniert" in (published.folder / "preview.html").read_bytes()
+    refused = process(published.folder, "preview", "--language", "fr")
+    assert refused.returncode == 2
+    assert "'en', 'de'" in refused.stderr
+
+
 @pytest.mark.parametrize("suffix", ["html", "txt", "eml"])
 def test_one_file_or_standard_output(published: Newsletter, suffix: str) -> None:
     path = published.folder / f"mail.{suffix}"

@@ -24,6 +24,7 @@ from mailing import (
     ONLINE,
     PAPERS,
     PARTIAL,
+    PREFERENCES,
     REMARKS,
     SAMPLE,
     SEVENTH,
@@ -86,17 +87,18 @@ def test_golden(environment: Environment, name: str) -> None:
     assert made.encode() == path.read_bytes(), "look at the difference; UPDATE_GOLDEN=1 accepts it"
 
 
-def test_joined_is_rendered_whole(environment: Environment) -> None:
+@pytest.mark.parametrize("new", [False, True])
+def test_joined_is_rendered_whole(environment: Environment, new: bool) -> None:
     """Cutting, encoding and joining change nothing: the same mail, named, rendered and inlined as one page."""
     ordered = [item for topic in TOPICS for item in SAMPLE if item.topic_ids[0] == topic]
     cut = Markup("<!-- here -->")
     slots = ("newsletter", "postal", "date", "summary", "online", "remark", "topic", "count", "why", "more", "where")
-    values = {name: f"__slot_{name}__" for name in (*slots, "email", "unsubscribe", "number")}
+    values = {name: f"__slot_{name}__" for name in (*slots, "preferences", "email", "unsubscribe", "number")}
     cards = [Card(item.paper, item.kind, item.changes, forms_of(item)[-1]) for item in ordered]
     page = render(environment, "digest/body.html", cut=cut, cards=cards, language="en", **values)
-    opening, tally, remark, section, *pieces, why, _, _, closing = page.replace(f"{cut}\n", cut).split(cut)
+    opening, welcome, tally, remark, section, *pieces, why, _, _, closing = page.replace(f"{cut}\n", cut).split(cut)
     head = {"newsletter": BRAND.name, "postal": BRAND.postal_address, "date": LATE_SPAN}
-    head |= {"summary": "3 new, 2 revised, 1 withdrawn in 2 topics", "online": ONLINE}
+    head |= {"summary": "3 new, 2 revised, 1 withdrawn in 2 topics", "online": ONLINE, "preferences": PREFERENCES}
 
     def filled(piece: str, **more: str) -> str:
         own = {"unsubscribe": LINKS.unsubscribe, "email": LINKS.email}
@@ -106,12 +108,12 @@ def test_joined_is_rendered_whole(environment: Environment) -> None:
     second = {"topic": TOPICS[2], "count": "1 new, 1 withdrawn"}
     both = f"{TOPICS[1]} (“Night”, “lamp”), {TOPICS[2]} (“Moths”, “Lamps”)"
     why_one, why_other = filled(why, why=TOPICS[1]), filled(why, why=TOPICS[2])
-    whole = [filled(opening), filled(tally, **first), filled(tally, **second)]
+    whole = [filled(opening), filled(welcome) if new else "", filled(tally, **first), filled(tally, **second)]
     whole += [filled(remark, remark=LATE), filled(remark, remark=PARTIAL)]
     whole += [filled(section, **first), pieces[0], filled(why, why=both), pieces[1], why_one, pieces[2], why_one]
     whole += [pieces[3]]
     whole += [filled(section, **second), pieces[4], why_other, pieces[5], why_other, filled(closing)]
-    joined = tree(decoded(mail(environment, SAMPLE, remarks=REMARKS).html))
+    joined = tree(decoded(mail(environment, SAMPLE, remarks=REMARKS, welcome=new).html))
     assert etree.tostring(joined) == etree.tostring(tree(inline("".join(whole))))
 
 
@@ -175,6 +177,7 @@ def test_every_fact_is_told(environment: Environment) -> None:
     assert "Comment: Accepted" not in html + text, "it stands beside what changed"
     assert text.count(LINKS.unsubscribe) == 2
     assert text.count(ONLINE) == 1
+    assert text.count(PREFERENCES + "\n") == 1
     assert links(decoded(body.html)) == expected_links(SAMPLE)
     assert "\nPDF: https://arxiv.org/pdf/0001.00001v1\n" in text
     assert "\nCode: https://github.com/example/a-second-look\n" in text
@@ -195,8 +198,10 @@ def test_one_topic_needs_no_list(environment: Environment) -> None:
 
 def test_what_is_not_on_the_web_is_not_linked(environment: Environment) -> None:
     body = mail(environment, SAMPLE, brand=Brand("Daily Papers"))
-    assert links(decoded(body.html)) == expected_links(SAMPLE)[1:]
+    everywhere = expected_links(SAMPLE)
+    assert links(decoded(body.html)) == [link for link in everywhere if link not in (ONLINE, PREFERENCES)]
     assert "On the web" not in decoded(body.text)
+    assert "Change what you get" not in decoded(body.text)
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ def test_who_asked_for_a_paper_is_not_shown_by_a_line(app: App, time: Time) -> N
     settle(app, day(61))
     assert [(topic, minor) for topic, _, _, minor in announced(app, day(61))] == [(2, False), (query, True)]
     digests = Digests(app.storage)
-    both = Reader(id=0, covered=day(), weekly=False, chosen=frozenset({2, query}))
+    both = Reader(id=0, covered=day(), chosen=frozenset({2, query}))
     assert [item.minor for item in digests.of(both, day(61)).items] == [False]
 
 

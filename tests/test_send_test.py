@@ -18,7 +18,7 @@ from test_looking import sealed
 
 from newsletter.demo.smtp import SmtpStandIn, drop_at, say_at
 from newsletter.locks import hold
-from newsletter.mail.tokens import read_token
+from newsletter.mail.tokens import Keyring
 from newsletter.preview import preview
 from newsletter.preview.trial import send_test
 from newsletter.publish import deliver
@@ -60,7 +60,8 @@ def token_in(newsletter: Newsletter, raw: bytes) -> int | None:
     assert found is not None
     with closing(sqlite3.connect(newsletter.folder / "subscribers.db")) as database:
         ((key,),) = database.execute("SELECT value FROM settings WHERE name = 'token_key'")
-    return read_token(bytes.fromhex(key), "unsubscribe", found[1])
+    token = Keyring({1: bytes.fromhex(key)}).read("unsubscribe", found[1])
+    return token.number if token else None
 
 
 # ---------------------------------------------------------------- what is sent

@@ -279,7 +279,7 @@ def test_a_reader_gets_those_of_their_topics_in_their_order(app: App) -> None:
     settle(app, day())
     (query,) = (topic.id for topic in app.storage.topics.all() if topic.personal)
     (video,) = (topic.id for topic in app.storage.topics.all() if topic.name == VIDEO)
-    reader = Reader(id=0, covered=None, weekly=False, chosen=frozenset((query, video)))
+    reader = Reader(id=0, covered=None, chosen=frozenset((query, video)))
     (item,) = Digests(app.storage).of(reader, day()).items
     assert dict(zip(item.topic_ids, item.words, strict=True)) == {
         video: ("Video anomaly detection",),

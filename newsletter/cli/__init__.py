@@ -2,27 +2,32 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from newsletter import __version__
 from newsletter.cli import (
+    bounces,
     demo,
     dkim,
     history,
     keeping,
+    keys,
     ledger,
     logs,
     preview,
     publishing,
     running,
+    serving,
     setup,
     subscribers,
     topics,
 )
 from newsletter.cli.context import Context
 from newsletter.errors import NewsletterError, QueryError, UsageError
+from newsletter.text import INVISIBLE
 
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 
@@ -63,15 +68,19 @@ def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: b
     context.call_on_close(context.obj.close)
 
 
-for module in (setup, publishing, preview, running, topics, subscribers, ledger, keeping, history, dkim, demo):
+for module in (
+    setup, publishing, preview, running, serving, topics, subscribers, ledger, bounces, keeping, history, dkim, keys,
+    demo,
+):  # fmt: skip
     for command in module.COMMANDS:
         newsletter.add_command(command)
 
 
-def main() -> None:
-    """Run the command line; exit 0: done, 1: failed while running, 2: wrong use or configuration."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, the process's own by default; exit 0: done, 1: failed while running, 2: wrong use or
+    configuration."""
     try:
-        newsletter(standalone_mode=False)
+        newsletter(arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -81,8 +90,13 @@ def main() -> None:
         click.echo(f"newsletter: the query does not parse\n{error.pointing()}", err=True)
         sys.exit(2)
     except NewsletterError as error:
-        click.echo(f"newsletter: {error}", err=True)
+        click.echo(f"newsletter: {INVISIBLE.sub('', str(error))}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except UnicodeEncodeError as error:
+        if not any(0xDC80 <= ord(sign) <= 0xDCFF for sign in str(error.object)):  # as Python reads what is no UTF-8
+            raise
+        click.echo("newsletter: the arguments are not UTF-8", err=True)
+        sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -15,6 +15,7 @@ import click
 
 from newsletter.app import App
 from newsletter.config import load
+from newsletter.text import INVISIBLE
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -75,6 +76,9 @@ def private(path: str, flags: int) -> int:
     return handle
 
 
+_FIRST, _LAST = date(1900, 1, 1), date(2999, 12, 31)
+
+
 class DateType(click.ParamType[date]):
     """A date as YYYY-MM-DD."""
 
@@ -83,9 +87,12 @@ class DateType(click.ParamType[date]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Read it, or say what is allowed."""
         try:
-            return value if isinstance(value, date) else datetime.strptime(value, "%Y-%m-%d").date()
+            found = value if isinstance(value, date) else datetime.strptime(value, "%Y-%m-%d").date()
         except ValueError:
             self.fail(f"{value!r} is not a date (allowed: YYYY-MM-DD)", param, ctx)
+        if not _FIRST <= found <= _LAST:  # there are days before and after it
+            self.fail(f"{value} is too far away (allowed: {_FIRST} to {_LAST})", param, ctx)
+        return found
 
 
 def show_json(value: Any) -> None:
@@ -106,7 +113,9 @@ def show_json_list(values: Iterable[Any]) -> None:
 
 def show_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print columns, as wide as they need to be: a line is never folded, so that grep and cut work."""
-    lines = [tuple(header), *(tuple("" if cell is None else str(cell) for cell in row) for row in rows)]
+    # What others said, such as servers, is shown without what would speak to the terminal.
+    shown = (tuple("" if cell is None else INVISIBLE.sub("", str(cell)) for cell in row) for row in rows)
+    lines = [tuple(header), *shown]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

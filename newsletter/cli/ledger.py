@@ -15,7 +15,7 @@ from newsletter.model import DeliveryStatus, Status
 from newsletter.text import readable
 
 _limit = click.option(
-    "--limit", type=click.IntRange(min=1), default=30, show_default=True, help="How many, newest first."
+    "--limit", type=click.IntRange(1, 1_000_000), default=30, show_default=True, help="How many, newest first."
 )
 
 
@@ -174,6 +174,9 @@ def _show_status(report: standing.Report) -> None:
         f" next {report.next_batch:%A %Y-%m-%d %H:%M} UTC"
     )
     click.echo(f"subscribers  {counted(report.subscribers)}; {report.suppressed} suppressed")
+    if report.bounces or report.suspended:
+        back = ", ".join(f"{number} {kind}" for kind, number in report.bounces.items()) or "none"
+        click.echo(f"came back    {back}, in 7 days; {report.suspended} readers suspended")
     click.echo(f"deliveries   {counted(report.deliveries)}")
     if report.next_due:
         click.echo(f"next due     {report.next_due:%Y-%m-%d %H:%M} UTC")

@@ -16,8 +16,9 @@ from newsletter.errors import RunError, TemplateError
 from newsletter.preview import Mail
 from newsletter.preview import preview as make_mail
 from newsletter.rendering.fitting import LIMIT
+from newsletter.rendering.words import LANGUAGES
 
-_FILES = (Path("preview.eml"), Path("preview.html"))
+_MESSAGE, _PAGE, _TEXT = Path("preview.eml"), Path("preview.html"), Path("preview.txt")
 _SUFFIXES = (".eml", ".html", ".txt")
 _STDOUT = Path("-")
 
@@ -30,6 +31,12 @@ _topic = click.option("--topic", metavar="NAME", help="One topic only.")
 @click.command()
 @_subscriber
 @_topic
+@click.option(
+    "--language",
+    type=click.Choice(list(LANGUAGES)),
+    help="In which language; default: the subscriber's, else the newsletter's.",
+)
+@click.option("--welcome", is_flag=True, help="With the greeting that a new subscriber gets.")
 @click.option("--date", "day", type=DateType(), metavar="DATE", help="An edition's date; the newest one's by default.")
 @click.option(
     "--output",
@@ -43,6 +50,8 @@ def preview(
     context: Context,
     subscriber: str | None,
     topic: str | None,
+    language: str | None,
+    welcome: bool,
     day: date | None,
     output: Path | None,
     web: bool,
@@ -50,9 +59,10 @@ def preview(
 ) -> None:
     """Show the mail of the newest edition, without sending it.
 
-    It is made from the templates as they are now, and written to preview.eml and preview.html. On a desktop the latter
-    is opened. With --web it is shown light, dark, as wide as a phone, as text, without its stylesheet, and with its
-    headers; load the page again after a change of a template.
+    It is made from the templates as they are now, looks as the subscriber wants it, and is written to preview.eml and
+    preview.html (or .txt, for those who want text alone). On a desktop the latter is opened. With --web it is shown
+    light, dark, as wide as a phone, as text, without its stylesheet, and with its headers; load the page again after a
+    change of a template.
     """
     _one_of("--subscriber", subscriber, "--topic", topic)
     _one_of("--output", output, "--web", web)
@@ -61,10 +71,10 @@ def preview(
     if port is not None and not web:
         raise click.UsageError("--port goes with --web")
     if web:
-        _serve(context.looking, subscriber, topic, day, port or 0)
+        _serve(context.looking, subscriber, topic, day, language or "", port or 0, welcome=welcome)
         return
-    mail = make_mail(context.looking, subscriber, topic, day)
-    files = _FILES if output is None else (output,)
+    mail = make_mail(context.looking, subscriber, topic, day, language=language or "", welcome=welcome)
+    files = (_MESSAGE, _PAGE if mail.html else _TEXT) if output is None else (output,)
     _write(mail, files)
     aside = output == _STDOUT
     _tell(mail, aside=aside)
@@ -102,14 +112,17 @@ def can_show(environment: Mapping[str, str], platform: str, *, terminal: bool) -
     return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
-def _serve(app: App, subscriber: str | None, topic: str | None, day: date | None, port: int) -> None:
+def _serve(
+    app: App, subscriber: str | None, topic: str | None, day: date | None, language: str, port: int, *, welcome: bool
+) -> None:
     from newsletter.daemon.child import stop_on_signal
     from newsletter.preview.pages import Pages
     from newsletter.preview.viewer import Viewer
 
     with suppress(TemplateError):  # a broken template is shown; all else ends here
-        make_mail(app, subscriber, topic, day)
-    with stop_on_signal() as stop, Viewer(Pages(app, subscriber, topic, day), port) as viewer:
+        make_mail(app, subscriber, topic, day, language=language, welcome=welcome)
+    pages = Pages(app, subscriber, topic, day, language, welcome=welcome)
+    with stop_on_signal() as stop, Viewer(pages, port) as viewer:
         click.echo(f"{viewer.url} shows it until Ctrl-C.")
         if can_show(os.environ, sys.platform, terminal=sys.stdout.isatty()):
             click.launch(viewer.url)
@@ -140,7 +153,8 @@ def _write(mail: Mail, files: tuple[Path, ...]) -> None:
 def _tell(mail: Mail, *, aside: bool = False) -> None:
     papers = f"{mail.papers} paper{'s' if mail.papers != 1 else ''}"
     click.echo(mail.subject, err=aside)
-    click.echo(f"{papers}; the HTML part has {mail.size / 1000:.1f} KB of at most {LIMIT // 1000}.", err=aside)
+    size = f"the HTML part has {mail.size / 1000:.1f} KB of at most {LIMIT // 1000}"
+    click.echo(f"{papers}; {size if mail.html else 'plain text alone'}.", err=aside)
 
 
 COMMANDS = (preview, send_test)

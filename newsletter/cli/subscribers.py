@@ -1,27 +1,24 @@
 """`newsletter subscribers`: who gets mail, and what."""
 
 import sys
-from dataclasses import fields
-from pathlib import Path
+from datetime import date
+from typing import Any
 
 import click
 
+from newsletter import joining
 from newsletter.app import App
-from newsletter.cli.context import Context, json_option, private, show_json, show_json_list, show_table
-from newsletter.errors import RunError, UsageError
-from newsletter.model import Frequency, Status, Subscriber, Suppression
+from newsletter.cli import subscriber_files
+from newsletter.cli.choosing import choice_options, look_in_words, rhythm_in_words, status_in_words, texts
+from newsletter.cli.context import Context, DateType, json_option, show_json, show_json_list, show_table
+from newsletter.errors import UsageError
+from newsletter.model import Choice, Frequency, Status, Subscriber, Suppression
+from newsletter.storage.consents import Consent
 from newsletter.subscriptions import Outcome
+from newsletter.subscriptions.holdings import facts
+from newsletter.subscriptions.wishes import NAMES, read_preferences
 
-_topics = click.option(
-    "--topic", "topics", multiple=True, metavar="NAME", help="A topic of config.toml; again for more."
-)
-_queries = click.option(
-    "--query", "queries", multiple=True, metavar="QUERY", help="A query of their own; again for more."
-)
 _email = click.argument("email", metavar="EMAIL")
-
-
-_FREQUENCIES = click.Choice([frequency.value for frequency in Frequency])
 
 
 @click.group()
@@ -31,31 +28,61 @@ def subscribers() -> None:
 
 @subscribers.command()
 @_email
-@_topics
-@_queries
-@click.option("--frequency", type=_FREQUENCIES, default="daily", show_default=True, help="How often.")
+@choice_options
 @click.option("--confirmed", is_flag=True, help="They have agreed already: mail them from the next edition on.")
+@click.option("--invite", is_flag=True, help="Ask them by mail whether they want this; takes [newsletter] base_url.")
 @click.pass_obj
 def add(
-    context: Context, email: str, topics: tuple[str, ...], queries: tuple[str, ...], frequency: str, confirmed: bool
+    context: Context,
+    /,
+    email: str,
+    topics: tuple[str, ...],
+    queries: tuple[str, ...],
+    confirmed: bool,
+    invite: bool,
+    **preferences: Any,
 ) -> None:
     """Subscribe EMAIL. No topic and no query: all topics of config.toml, future ones too."""
-    app = context.app
-    outcome = app.subscriptions.subscribe(
-        email, topics, queries, Frequency(frequency), confirmed=confirmed, today=app.today(), now=app.now()
-    )
-    if outcome is Outcome.ALREADY:
-        known = _found(app, email)
-        command = "set" if known.status in (Status.CONFIRMED, Status.PAUSED) else "confirm"
-        raise UsageError(
-            f"{known.email} is known already, {known.status}; see `newsletter subscribers {command} --help`"
-        )
+    if confirmed and invite:
+        raise click.UsageError("--confirmed goes without --invite: who has agreed is not asked")
+    app, choice = context.app, Choice(topics, queries, read_preferences(texts(preferences)))
+    with app.storage.write():
+        when: Any = {"today": app.today(), "now": app.now()}
+        outcome = app.subscriptions.subscribe(email, choice, confirmed=confirmed, **when)
+        if outcome is Outcome.ALREADY:
+            raise UsageError(_known(_found(app, email)))
+        invited = joining.invite(app, email) if invite else None
+        if confirmed:
+            _note_consent(app, email)
     _tell_suppressed(email, outcome)
     if confirmed:
         click.echo(f"{email} is subscribed.")
+    elif invited is Outcome.DONE:
+        click.echo(f"{email} is asked by mail, which `newsletter deliver` sends; no mail else until they agree.")
     else:
         click.echo(f"{email} is pending and gets no mail yet. Once they have agreed:")
         click.echo(f"  newsletter subscribers confirm {email}")
+
+
+def _known(subscriber: Subscriber) -> str:
+    command = "set" if subscriber.status in (Status.CONFIRMED, Status.PAUSED) else "confirm"
+    return f"{subscriber.email} is known already, {subscriber.status}; see `newsletter subscribers {command} --help`"
+
+
+@subscribers.command()
+@_email
+@click.pass_obj
+def invite(context: Context, email: str) -> None:
+    """Ask EMAIL, who is pending, whether they want this.
+
+    By mail, with a link to a page; that takes [newsletter] base_url.
+    """
+    outcome = joining.invite(context.app, email)
+    if outcome is Outcome.SUPPRESSED:
+        raise UsageError(f"{email} is suppressed: they are not asked")
+    if outcome is Outcome.ALREADY:
+        raise UsageError(f"{email} was sent a mail within the last 24 hours; ask them again later")
+    _tell(email, outcome, "is asked by mail, which `newsletter deliver` sends")
 
 
 @subscribers.command("list")
@@ -66,12 +93,21 @@ def list_(context: Context, status: str | None, as_json: bool) -> None:
     """All subscribers, by address."""
     found = context.looking.storage.subscribers.all(Status(status) if status else None)
     if as_json:
-        show_json_list(map(_as_dict, found))
-    else:
-        show_table(
-            ("EMAIL", "STATUS", "FREQUENCY", "TOPICS AND QUERIES"),
-            ((s.email, s.status, s.frequency, "; ".join((*s.topics, *s.queries)) or "all topics") for s in found),
-        )
+        show_json_list(map(facts, found))
+        return
+    show_table(
+        ("EMAIL", "STATUS", "COMES", "MAIL", "TOPICS AND QUERIES"),
+        (
+            (
+                one.email,
+                status_in_words(one),
+                rhythm_in_words(one.preferences.rhythm),
+                look_in_words(one.preferences),
+                "; ".join((*one.topics, *one.queries)) or "all topics",
+            )
+            for one in found
+        ),
+    )
 
 
 @subscribers.command()
@@ -79,56 +115,82 @@ def list_(context: Context, status: str | None, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(context: Context, email: str, as_json: bool) -> None:
-    """All that is held of EMAIL."""
+    """What EMAIL chose, and how it stands with them."""
     app = context.looking
     subscriber = _found(app, email)
-    suppression = app.storage.subscribers.suppression(email)
-    facts = {**_as_dict(subscriber), "suppressed": suppression}
+    mailed = subscriber.status is Status.CONFIRMED and not subscriber.suppressed
+    hour = app.next_hour(subscriber.preferences.rhythm, app.now()) if mailed else None
     if as_json:
-        show_json(facts)
-    else:
-        for name, value in facts.items():
-            text = "; ".join(value) if isinstance(value, (list, tuple)) else value
-            click.echo(f"{name:<10} {'-' if text in (None, '') else text}")
+        show_json({**facts(subscriber), "next": hour and f"{hour:%Y-%m-%dT%H:%M:%SZ}"})
+        return
+    daily = subscriber.preferences.rhythm.frequency is Frequency.DAILY
+    soon = ("with the next edition" if daily else "on their weekly day") if mailed else "-"
+    consents = app.storage.consents.of(subscriber.id)
+    shown = {
+        "email": subscriber.email,
+        "status": status_in_words(subscriber),
+        "topics": "; ".join(subscriber.topics) or ("-" if subscriber.queries else "all, future ones too"),
+        "queries": "; ".join(subscriber.queries) or "-",
+        "comes": rhythm_in_words(subscriber.preferences.rhythm),
+        "next": f"{hour:%Y-%m-%d %H:%M} UTC" if hour else soon,
+        "mail": look_in_words(subscriber.preferences),
+        "covered": subscriber.covered or "-",
+        "created": f"{subscriber.created:%Y-%m-%d %H:%M} UTC",
+        "agreed": "; ".join(f"{one.given:%Y-%m-%d %H:%M} UTC, by {one.how}" for one in consents) or "-",
+    }
+    for name, text in shown.items():
+        click.echo(f"{name:<9} {text}")
 
 
 @subscribers.command("set")
 @_email
-@_topics
-@_queries
+@choice_options
 @click.option("--all-topics", is_flag=True, help="All topics of config.toml, future ones too, and no queries.")
-@click.option("--frequency", type=_FREQUENCIES, help="How often.")
 @click.pass_obj
 def set_(
     context: Context,
+    /,
     email: str,
     topics: tuple[str, ...],
     queries: tuple[str, ...],
     all_topics: bool,
-    frequency: str | None,
+    **preferences: Any,
 ) -> None:
-    """Change what EMAIL gets. If a topic or a query is given, those given replace all they had."""
+    """Change what EMAIL gets: what is given, and nothing else.
+
+    If a topic or a query is given, those given replace all they had.
+    """
     if all_topics and (topics or queries):
         raise click.UsageError("--all-topics goes without --topic and --query")
-    named = bool(topics or queries or all_topics)
-    if not named and not frequency:
-        raise click.UsageError("nothing to change: give --topic, --query, --all-topics or --frequency")
-    outcome = context.app.subscriptions.change(
-        email,
-        topics if named else None,
-        queries if named else None,
-        Frequency(frequency) if frequency else None,
-        today=context.app.today(),
-    )
+    named, given = bool(topics or queries or all_topics), texts(preferences)
+    if not named and not given:
+        options = ", ".join(f"--{name}" for name in ("topic", "query", "all-topics", *NAMES[:-1]))
+        raise click.UsageError(f"nothing to change: give {options} or --{NAMES[-1]}")
+    app = context.app
+    with app.storage.write():
+        wishes = read_preferences(given, _found(app, email).preferences)
+        outcome = app.subscriptions.change(
+            email,
+            topics=topics if named else None,
+            queries=queries if named else None,
+            preferences=wishes,
+            today=app.today(),
+            now=app.now(),
+        )
     _tell(email, outcome, "is changed")
 
 
 @subscribers.command()
 @_email
+@click.argument("new", metavar="NEW")
 @click.pass_obj
-def remove(context: Context, email: str) -> None:
-    """Forget EMAIL and what they chose."""
-    _tell(email, context.app.subscriptions.remove(email, now=context.app.now()), "is removed")
+def move(context: Context, email: str, new: str) -> None:
+    """Give EMAIL another address, NEW.
+
+    What they chose and had stays theirs. Links to their preferences that went to the old one do nothing any more.
+    """
+    outcome = context.app.subscriptions.move(email, new, now=context.app.now())
+    _tell(email, outcome, f"is {new} now", suppressed=new)
 
 
 @subscribers.command()
@@ -137,16 +199,25 @@ def remove(context: Context, email: str) -> None:
 def confirm(context: Context, email: str) -> None:
     """EMAIL has agreed: mail them from the next edition on."""
     app = context.app
-    _tell(email, app.subscriptions.confirm(email, today=app.today(), now=app.now()), "is confirmed")
+    with app.storage.write():
+        outcome = app.subscriptions.confirm(email, today=app.today(), now=app.now())
+        if outcome in (Outcome.DONE, Outcome.SUPPRESSED):
+            _note_consent(app, email)
+    _tell(email, outcome, "is confirmed")
 
 
 @subscribers.command()
 @_email
+@click.option("--until", metavar="DATE", type=DateType(), help="The day on which mail comes again by itself.")
 @click.pass_obj
-def pause(context: Context, email: str) -> None:
-    """Send EMAIL nothing until `resume`; what passes meanwhile is skipped."""
+def pause(context: Context, email: str, until: date | None) -> None:
+    """Send EMAIL nothing until `resume`, or a day.
+
+    What passes meanwhile is skipped.
+    """
     app = context.app
-    _tell(email, app.subscriptions.pause(email, today=app.today(), now=app.now()), "is paused")
+    outcome = app.subscriptions.pause(email, until=until, today=app.today(), now=app.now())
+    _tell(email, outcome, f"is paused{f' until {until}' if until else ''}")
 
 
 @subscribers.command()
@@ -160,8 +231,51 @@ def resume(context: Context, email: str) -> None:
 
 @subscribers.command()
 @_email
-@click.option("--reason", type=click.Choice([reason.value for reason in Suppression]), default="manual",
-              show_default=True, help="What is noted as the reason.")  # fmt: skip
+@click.pass_obj
+def unsubscribe(context: Context, email: str) -> None:
+    """EMAIL leaves: no mail any more.
+
+    They stay known as one who left, so that no import brings them back.
+    """
+    app = context.app
+    _tell(email, app.subscriptions.unsubscribe(email, today=app.today(), now=app.now()), "is unsubscribed")
+
+
+@subscribers.command()
+@_email
+@click.pass_obj
+def remove(context: Context, email: str) -> None:
+    """Forget EMAIL and what they chose.
+
+    They may be added again, by an import too: `unsubscribe` remembers that they left, `erase` that they want no mail.
+    """
+    _tell(email, context.app.subscriptions.remove(email, now=context.app.now()), "is removed")
+
+
+@subscribers.command()
+@_email
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(context: Context, email: str, yes: bool) -> None:
+    """Forget EMAIL and never mail them again. All that is kept is a keyed hash of the address, to know it by."""
+    app = context.app
+    known = _found(app, email).email
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("to erase cannot be undone: say --yes")
+        click.confirm(f"Erase {known} and all that is held of them? That cannot be undone.", abort=True, err=True)
+    _tell(known, app.subscriptions.erase(known, now=app.now()), "is erased, and never mailed again")
+
+
+@subscribers.command()
+@_email
+@click.option(
+    "--reason",
+    type=click.Choice([reason.value for reason in Suppression]),
+    default="manual",
+    show_default=True,
+    help="What is noted as the reason.",
+)
 @click.pass_obj
 def suppress(context: Context, email: str, reason: str) -> None:
     """Never mail EMAIL, whether it subscribes or not."""
@@ -178,47 +292,9 @@ def unsuppress(context: Context, email: str) -> None:
     click.echo(f"{email} is not suppressed any more.")
 
 
-@subscribers.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
-@click.option("--confirmed", is_flag=True, help="Lines without a status have agreed already; else they are pending.")
-@click.pass_obj
-def import_(context: Context, file: Path, confirmed: bool) -> None:
-    """Add the subscribers of a CSV FILE (- reads standard input).
-
-    A header line names the columns: email (needed), status, frequency, topics and queries (several parted by ;).
-    A bad line is reported with its number, the rest goes in, and the exit status is 1.
-    """
-    app = context.app
-    added = known = bad = 0
-    with (
-        click.open_file(str(file), encoding="utf-8-sig", errors="replace") as lines,
-        context.progress("Importing", "addresses") as progress,
-    ):
-        for step in app.subscriptions.import_csv(lines, confirmed=confirmed, today=app.today(), now=app.now()):
-            added, known = added + step.added, known + step.known
-            if step.bad:
-                bad += 1
-                click.echo(f"{file}: line {step.bad.number}: {step.bad.reason}", err=True)
-            progress(added + known, None)
-    click.echo(f"{added} added, {known} were there already, {bad} bad lines.")
-    if bad:
-        raise RunError(f"{file}: {bad} lines were not taken")
-
-
-@subscribers.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
-@click.pass_obj
-def export(context: Context, file: Path) -> None:
-    """Write all subscribers as CSV to FILE (default: standard output); `import` reads it back."""
-    lines = (line.encode() for line in context.looking.subscriptions.export_csv())
-    if str(file) == "-":
-        sys.stdout.buffer.writelines(lines)
-        return
-    try:
-        with open(file, "wb", opener=private) as out:
-            out.writelines(lines)
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+def _note_consent(app: App, email: str) -> None:
+    """Keep that the operator says that somebody agreed; how, only they know."""
+    app.storage.consents.add(_found(app, email).id, Consent(app.now(), "cli", "", ""))
 
 
 def _found(app: App, email: str) -> Subscriber:
@@ -228,10 +304,10 @@ def _found(app: App, email: str) -> Subscriber:
     return subscriber
 
 
-def _tell(email: str, outcome: Outcome, done: str) -> None:
+def _tell(email: str, outcome: Outcome, done: str, *, suppressed: str = "") -> None:
     if outcome is Outcome.UNKNOWN:
         raise UsageError(f"there is no subscriber {email}")
-    _tell_suppressed(email, outcome)
+    _tell_suppressed(suppressed or email, outcome)
     click.echo(f"{email} {done}{' already' if outcome is Outcome.ALREADY else ''}.")
 
 
@@ -240,8 +316,6 @@ def _tell_suppressed(email: str, outcome: Outcome) -> None:
         click.echo(f"{email} is suppressed and gets no mail; `newsletter subscribers unsuppress` lifts that.", err=True)
 
 
-def _as_dict(subscriber: Subscriber) -> dict[str, object]:
-    return {field.name: getattr(subscriber, field.name) for field in fields(subscriber) if field.name != "id"}
-
-
+for _command in subscriber_files.COMMANDS:
+    subscribers.add_command(_command)
 COMMANDS = (subscribers,)

@@ -47,7 +47,9 @@ def list_(context: Context, as_json: bool) -> None:
 
 @topics.command("try")
 @click.argument("query")
-@click.option("--days", type=click.IntRange(min=1), default=TRY_DAYS, show_default=True, help="How far to look back.")
+@click.option(
+    "--days", type=click.IntRange(1, 36_500), default=TRY_DAYS, show_default=True, help="How far to look back."
+)
 @click.option("--color/--no-color", default=None, help="Mark the matched words of titles.  [default: on a terminal]")
 @json_option
 @click.pass_context

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from newsletter.config.bounces import BouncesSection
 from newsletter.config.fields import KeyedError
 from newsletter.config.sections import (
     ArchiveSection,
@@ -20,6 +21,7 @@ from newsletter.config.sections import (
     SmtpSection,
     TopicSection,
 )
+from newsletter.config.web import WebSection
 from newsletter.errors import ConfigError
 
 #: pydantic's kinds of errors, in the words of somebody who writes TOML.
@@ -82,8 +84,10 @@ def _section_at(location: list[str | int]) -> type[BaseModel]:
         "digest": DigestSection,
         "delivery": DeliverySection,
         "smtp": SmtpSection,
+        "bounces": BouncesSection,
         "dkim": DkimSection,
         "archive": ArchiveSection,
+        "web": WebSection,
     }
     return sections[str(location[0])] if location else Config
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from newsletter.addresses import split_mailbox, wire_domain
+from newsletter.config.bounces import BouncesSection
 from newsletter.config.fields import (
     Category,
     Clock,
@@ -28,6 +29,7 @@ from newsletter.config.fields import (
     host_of,
 )
 from newsletter.config.pem import read_private_key
+from newsletter.config.web import WebSection
 from newsletter.errors import AddressError
 from newsletter.query import Node, name_query, parse, write
 
@@ -66,7 +68,7 @@ class NewsletterSection(Section):
     operator: Line = ""
     bad_days: Annotated[int, Field(ge=1)] = 2
     postal_address: Annotated[Line, Field(max_length=500)] = ""
-    language: Literal["en"] = "en"
+    language: Literal["en", "de"] = "en"  # those of rendering/words.py
     local_domains: tuple[Domain, ...] = ()
 
     @model_validator(mode="after")
@@ -237,8 +239,10 @@ class Config(Section):
     digest: DigestSection = Field(default_factory=lambda: DigestSection())
     delivery: DeliverySection
     smtp: SmtpSection = Field(default_factory=lambda: SmtpSection())
+    bounces: BouncesSection = Field(default_factory=lambda: BouncesSection())
     dkim: Annotated[tuple[DkimSection, ...], BeforeValidator(_as_list)] = ()
     archive: ArchiveSection
+    web: WebSection | None = None
 
 
 _MAILBOX = "(allowed: Name <address@example.org>, or the address alone)"

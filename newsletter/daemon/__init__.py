@@ -3,9 +3,10 @@
 ::
 
     run ──┬── heartbeat      begins the day's edition when it is due (`schedule`; the database decides)
-          └── deliver        drains the queue
+          ├── deliver        drains the queue
+          └── serve          answers browsers, if ``[web]`` is set
 
-One program in three processes: a fetch that hangs does not hold up the mail, and a crash in one is seen by another.
+One program in several processes: a fetch that hangs does not hold up the mail, and a crash in one is seen by another.
 """
 
 import logging

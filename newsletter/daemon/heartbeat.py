@@ -6,20 +6,24 @@ or a clock that was set forgets and repeats nothing.
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import schedule
 
 from newsletter.app import App
+from newsletter.collecting import poll
 from newsletter.errors import BusyError, NewsletterError, describe
+from newsletter.joining import forget_unconfirmed
 from newsletter.journal import HEARTBEAT, Journal
 from newsletter.publish import publish
+from newsletter.queueing import queue_by_hour
 from newsletter.timetable import Turn, next_turn
 from newsletter.warning import warn
 
 log = logging.getLogger(__name__)
 
 BEAT = 15  # seconds
+BETWEEN_TIDYING = timedelta(hours=1)
 _MOST_SKIPPED = 40  # beats after many that failed: ten minutes
 
 
@@ -32,6 +36,7 @@ class Heartbeat:
         self._journal = Journal(app, HEARTBEAT)
         self._said = ""
         self._failed = self._skip = 0
+        self._tidied: datetime | None = None
 
     def run(self) -> None:
         """Beat at once, and then again and again."""
@@ -89,7 +94,29 @@ class Heartbeat:
         if turn.at <= now:
             self._publish(turn)
             turn = due(self._app, self._app.now())
+        self._serve_readers()
+        poll(self._app)
         self._say_once("next", f"date={turn.day} at={turn.at:%Y-%m-%dT%H:%M:%SZ} why={turn.why}")
+        while self._app.storage.search.follow():  # only with an older database there is much to do
+            self._journal.pulse()
+
+    def _serve_readers(self) -> None:
+        """What is due by readers' own clocks, after today's edition if that is due too."""
+        app = self._app
+        app.storage.instance.check()
+        if resumed := app.subscriptions.resume_rested(today=app.today(), now=app.now()):
+            log.info("pauses ended readers=%d", resumed)
+        if queued := queue_by_hour(app):
+            log.info("queued by hour digests=%d", queued)
+        self._tidy(app.now())
+
+    def _tidy(self, now: datetime) -> None:
+        """Forget who did not confirm; now and then is enough."""
+        if self._tidied is not None and timedelta() <= now - self._tidied < BETWEEN_TIDYING:
+            return
+        if forgotten := forget_unconfirmed(self._app):
+            log.info("forgotten unconfirmed=%d", forgotten)
+        self._tidied = now
 
     def _publish(self, turn: Turn) -> None:
         report = publish(self._app, turn.day, fetched=lambda _done, _all: self._journal.pulse(), sending=False)

@@ -19,11 +19,12 @@ from pathlib import Path
 
 from newsletter.app import App, Outside
 from newsletter.config import load
+from newsletter.config.web import WebSection
 from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.demo.smtp import SmtpStandIn
 from newsletter.demo.world import TOPICS, World
 from newsletter.errors import RunError, UsageError
-from newsletter.model import Frequency, Kind
+from newsletter.model import Choice, Detail, Kind, Look, Preferences
 from newsletter.publish import Report, publish
 from newsletter.text import readable
 
@@ -62,17 +63,28 @@ class Reader:
     email: str
     topics: tuple[str, ...] = ()
     queries: tuple[str, ...] = ()
+    look: Look = Look()
+
+    @property
+    def choice(self) -> Choice:
+        """What they subscribe to."""
+        return Choice(self.topics, self.queries, Preferences(look=self.look))
 
     @property
     def wishes(self) -> str:
         """What they subscribed to, in words."""
-        named = "; ".join((*self.topics, *(f"a query of their own: {query}" for query in self.queries)))
-        return named or "all topics, future ones too"
+        named = (*self.topics, *(f"a query of their own: {query}" for query in self.queries))
+        words = list(named or ("all topics, future ones too",))
+        if self.look.detail is Detail.BRIEF:
+            words.append("without abstracts")
+        if self.look.language == "de":
+            words.append("in German")
+        return "; ".join(words)
 
 
 READERS = (
-    Reader("ada@example.org", TOPICS[:2]),
-    Reader("ben@example.org", queries=("(abs:camera OR abs:cameras) ANDNOT abs:privacy",)),
+    Reader("ada@example.org", TOPICS[:2], look=Look(Detail.BRIEF)),
+    Reader("ben@example.org", queries=("(abs:camera OR abs:cameras) ANDNOT abs:privacy",), look=Look(language="de")),
     Reader("cleo@example.org"),
 )
 _SHOWN = READERS[-1]  # whose mail is written out: it holds something of every kind
@@ -143,10 +155,7 @@ def _configuration(arxiv: ArxivStandIn, server: SmtpStandIn) -> str:
 def _subscribe(app: App, tell: Tell) -> None:
     tell("\nThree subscribers")
     for reader in READERS:
-        app.subscriptions.subscribe(
-            reader.email, reader.topics, reader.queries, Frequency.DAILY,
-            confirmed=True, today=app.today(), now=app.now(),
-        )  # fmt: skip
+        app.subscriptions.subscribe(reader.email, reader.choice, confirmed=True, today=app.today(), now=app.now())
         tell(f"  {reader.email:<17} {reader.wishes}")
 
 
@@ -270,6 +279,8 @@ def _show(folder: Path, mails: list[EmailMessage], tell: Tell, program: str) -> 
     tell("\nWhat to ask it")
     for command in ("status", "subscribers list", "editions list", "deliveries list"):
         tell(f"  {program} --config {place / 'config.toml'} {command}")
+    tell(f"\nThe same on the web, at http://{WebSection().host}:{WebSection().port} until Ctrl-C")
+    tell(f"  {program} --config {place / 'config.toml'} serve")
 
 
 def _near(folder: Path) -> Path:

@@ -30,6 +30,7 @@ class Letterhead:
     reply_to: tuple[str, str] = ("", "")  # name and address; by default the sender's
     owner: str = ""  # an address; by default the sender's
     archive: str = ""  # a web address where editions are listed
+    leave: str = ""  # an address that wishes to leave are mailed to; by default the sender's
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +55,27 @@ class Address:
 
 
 def compose(letterhead: Letterhead, address: Address, subject: str, text: bytes, html: bytes) -> bytes:
-    """Join a multipart/alternative message, text first. `text` and `html` are quoted-printable and end on CRLF.
+    """Join a multipart/alternative message, text first; one of plain text if `html` is empty.
+
+    `text` and `html` are quoted-printable and end on CRLF.
 
     Raises:
         AddressError: one of the addresses is none.
 
     """
-    # Quoted-printable never holds "=_" (RFC 2045 §6.7), so no part can hold the boundary.
-    boundary = f"=_{address.message_id.partition('@')[0]}"
     head = (
         *_envelope(letterhead, address, subject),
         _of_list(letterhead),
         *_unsubscribe(address.unsubscribe),
         _feedback(letterhead, address.edition or address.moment.date(), address.kind),
         "MIME-Version: 1.0",
+    )
+    if not html:
+        return LINE_END.join((*head, _PLAIN)).encode() + text
+    # Quoted-printable never holds "=_" (RFC 2045 §6.7), so no part can hold the boundary.
+    boundary = f"=_{address.message_id.partition('@')[0]}"
+    head = (
+        *head,
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
         "",
         f"--{boundary}",

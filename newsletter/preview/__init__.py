@@ -3,7 +3,7 @@
 import quopri
 from bisect import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from newsletter.app import App
@@ -18,7 +18,8 @@ _NOBODY = 0  # no subscriber's number
 class Mail:
     """A mail in all its forms: both parts decoded, and the message as it would go out.
 
-    `size` is that of the HTML part as it is encoded for the wire, in bytes; `papers` how many papers it tells of.
+    `size` is that of the HTML part as it is encoded for the wire, in bytes, which is empty for readers who want text
+    alone; `papers` how many papers it tells of.
     """
 
     subject: str
@@ -30,15 +31,25 @@ class Mail:
     size: int
 
     def as_file(self, suffix: str) -> bytes:
-        """What a file of this suffix holds."""
-        return {".eml": self.message, ".txt": self.text}.get(suffix, self.html)
+        """What a file of this suffix holds; of a mail of text alone that, where HTML is asked for."""
+        return {".eml": self.message, ".txt": self.text}.get(suffix, self.html or self.text)
 
 
-def preview(app: App, email: str | None, topic: str | None, day: date | None = None, *, to: str = "") -> Mail:
+def preview(
+    app: App,
+    email: str | None,
+    topic: str | None,
+    day: date | None = None,
+    *,
+    to: str = "",
+    language: str = "",
+    welcome: bool = False,
+) -> Mail:
     """The mail of an edition, the newest by default: for a subscriber, for one topic, or for one who takes all.
 
-    It is made from the templates as they are now, whatever was made of them when the edition was. With `to` it goes to
-    that address instead, and how to leave is nobody's: whoever follows it ends no subscription.
+    It is made from the templates as they are now, whatever was made of them when the edition was; it looks as the
+    subscriber wants it, but for a `language` that is named, and with `welcome` greets them. With `to` it goes to that
+    address instead, and how to leave is nobody's: whoever follows it ends no subscription.
 
     Raises:
         UsageError: there is no such subscriber, topic or edition.
@@ -47,7 +58,7 @@ def preview(app: App, email: str | None, topic: str | None, day: date | None = N
     """
     before, edition = _window(app.storage.editions.dates(), day)
     chosen = frozenset({app.storage.topics.named(topic).id} if topic else ())
-    reader = Reader(id=_NOBODY, covered=before, weekly=False, chosen=chosen)
+    reader = Reader(id=_NOBODY, covered=before, chosen=chosen)
     address = app.config.newsletter.sender_address
     if email:
         subscriber = app.storage.subscribers.find(email)
@@ -62,9 +73,10 @@ def preview(app: App, email: str | None, topic: str | None, day: date | None = N
     topics = digests.topics_of(digest)
     whom = (_NOBODY, to) if to else (reader.id, address)
     composer = app.make_composer(stored=False)
-    body = composer.body(digest, topics, *whom)
+    look = replace(reader.look, language=language or reader.look.language)
+    body = composer.body(digest, topics, *whom, look, welcome=welcome)
     message_id = f"{'test' if to else 'preview'}.{app.outside.token()}@{app.config.newsletter.domain}"
-    message = app.sign(composer.message(digest, topics, *whom, message_id))
+    message = app.sign(composer.message(digest, topics, *whom, message_id, look, welcome=welcome))
     text, html = quopri.decodestring(body.text), quopri.decodestring(body.html)
     return Mail(body.subject, text, html, message, edition, len(digest.items), len(body.html))
 

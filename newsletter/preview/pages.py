@@ -58,13 +58,21 @@ class _Sight:
 class Pages:
     """The viewer's pages for one reader. Each is made anew, so a changed template shows in the next."""
 
-    def __init__(self, app: App, email: str | None, topic: str | None, day: date | None) -> None:
-        self._app, self._email, self._topic = app, email, topic
+    def __init__(
+        self,
+        app: App,
+        email: str | None,
+        topic: str | None,
+        day: date | None,
+        language: str = "",
+        *,
+        welcome: bool = False,
+    ) -> None:
+        self._app, self._email, self._topic, self._language, self._welcome = app, email, topic, language, welcome
         self._first = _Place(str(day) if day else "newest", View.LIGHT)
-        newsletter = app.config.newsletter
         # Ours alone: an operator's templates may be broken, and this is where they see it.
-        self._environment = make_environment(None, newsletter.language)
-        self._shared = {"newsletter": newsletter.name, "language": newsletter.language, "limit": LIMIT, "views": View}
+        self._environment = make_environment()
+        self._shared = {"newsletter": app.config.newsletter.name, "limit": LIMIT}
         self._turn = threading.Lock()  # what inlines styles is not made for several threads
 
     def answer(self, path: str) -> Page:
@@ -85,15 +93,18 @@ class Pages:
         except Exception as error:
             log.exception("the mail could not be made")
             return self._sorry(HTTPStatus.INTERNAL_SERVER_ERROR, place, describe(error))
-        if found and found[3] == "mail":
+        if not sight.mail.html and place.view.framed:
+            place = _Place(place.edition, View.TEXT)
+        elif found and found[3] == "mail":
             html = shown(sight.mail.html.decode("utf-8", "replace"), place.view)
             return Page(HTTPStatus.OK, _HTML, _FRAMED, html.encode())
-        return self._page(HTTPStatus.OK, place, sight=sight, source=_source(sight.mail, place.view))
+        views = [view for view in View if sight.mail.html or not view.framed]
+        return self._page(HTTPStatus.OK, place, sight=sight, source=_source(sight.mail, place.view), views=views)
 
     def _look(self, edition: str) -> _Sight:
         day = None if edition == "newest" else _to_date(edition)
         with self._turn, closing(App(self._app.config, self._app.outside, looking=True)) as app:
-            mail = preview(app, self._email, self._topic, day)
+            mail = preview(app, self._email, self._topic, day, language=self._language, welcome=self._welcome)
             dates = app.storage.editions.dates()
         place = dates.index(mail.edition)
         around = [None, *dates, None]
@@ -103,7 +114,7 @@ class Pages:
         return self._page(status, place, reason=reason)
 
     def _page(self, status: HTTPStatus, place: _Place, **values: object) -> Page:
-        values = {"sight": None, "source": "", "reason": "", "sandbox": _SANDBOX, **values}
+        values = {"sight": None, "source": "", "reason": "", "sandbox": _SANDBOX, "views": View, **values}
         page = render(self._environment, "preview/page.html", place=place, **self._shared, **values)
         return Page(status, _HTML, _OURS, page.encode())
 

@@ -12,7 +12,7 @@ for in title or abstract. AND and OR beside each other at one level are refused:
 
 from newsletter.query.asking import excludes_here_only, write_search_query
 from newsletter.query.categories import category_matches, read_category
-from newsletter.query.reading import MAX_LENGTH, MAX_NESTING, name_query, parse
+from newsletter.query.reading import MAX_LENGTH, MAX_NESTING, name_query, parse, tidy
 from newsletter.query.scanning import FIELDS
 from newsletter.query.tree import And, Node, Not, Or, Term, evaluate, positive_terms, possible, terms
 from newsletter.query.words import as_words
@@ -38,6 +38,7 @@ __all__ = [
     "possible",
     "read_category",
     "terms",
+    "tidy",
     "write",
     "write_search_query",
 ]

@@ -9,6 +9,7 @@ from newsletter.query.categories import read_category
 from newsletter.query.scanning import Token, scan
 from newsletter.query.tree import And, Node, Or, Term, combine, negate, positive_terms
 from newsletter.query.words import as_spelled, as_words
+from newsletter.text import INVISIBLE
 
 MAX_NESTING = 50
 MAX_LENGTH = 4_000  # characters; longer ones do not fit in a request line
@@ -16,6 +17,12 @@ MAX_LENGTH = 4_000  # characters; longer ones do not fit in a request line
 _WILDCARD = re.compile(r"\*|\?(?=\w)")
 _PLAIN_NAME = re.compile(r"(?:(?!(?:AND|OR|ANDNOT|NOT)(?: |$))[A-Za-z0-9]+(?: |$))+")
 _SMALL_OPERATOR = re.compile(r"(?:^|(?<=\s))(?:and|or|not|andnot)(?=\s|$)", re.IGNORECASE)
+
+
+def tidy(query: str) -> str:
+    """A query as it is kept: on one line, without characters that nobody sees. It may not mean what it meant with them,
+    so this comes before it is parsed."""
+    return " ".join(INVISIBLE.sub("", " ".join(query.split())).split())
 
 
 def parse(query: str) -> Node:

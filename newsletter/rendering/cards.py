@@ -1,8 +1,8 @@
 """Cards and frame, made once an edition from the templates, so that sending only joins.
 
 The templates ``digest/body.html`` and ``digest/body.txt`` are whole mails, with a ``{{ cut }}`` before each piece but
-the first: opening, tally, remark, section, any number of cards, why, more, left, closing. They are rendered with many
-cards at once, inlined as a page, and cut.
+the first: opening, welcome, tally, remark, section, any number of cards, why, more, left, closing. They are rendered
+with many cards at once, inlined as a page, and cut.
 """
 
 import itertools
@@ -26,10 +26,10 @@ from newsletter.text import readable
 
 __all__ = ["FRAME", "Brand", "Card", "Fragment", "card_name", "make_cards", "make_frame"]
 
-_BEFORE, _BEHIND = ("opening", "tally", "remark", "section"), ("why", "more", "left", "closing")
+_BEFORE, _BEHIND = ("opening", "welcome", "tally", "remark", "section"), ("why", "more", "left", "closing")
 
 #: The fragments of the frame, by name.
-FRAME = tuple(f"frame/{name}" for name in ("subject", *_BEFORE, *_BEHIND))
+FRAME = tuple(f"frame/{name}" for name in ("subject", "greeting", *_BEFORE, *_BEHIND))
 
 _ABSTRACT = 1_200  # characters of an abstract; half of arXiv's are shorter
 _COMMENT = 240
@@ -40,7 +40,7 @@ _HTML_SINCE = "2312"  # year and month from which on arXiv makes HTML of papers
 _NOBODY = Brand("")  # a card does not show whose newsletter it is in
 _SLOTS = (
     *("newsletter", "postal", "date", "summary", "online", "remark", "topic", "count", "why", "more", "where"),
-    *("email", "unsubscribe", "number"),
+    *("preferences", "email", "unsubscribe", "number"),
 )  # fmt: skip
 
 
@@ -154,13 +154,13 @@ def make_frame(environment: jinja2.Environment, brand: Brand) -> tuple[Fragment,
     """
     html = _pieces(environment, "digest/body.html", (), brand)
     text = _pieces(environment, "digest/body.txt", (), brand)
-    subject = render(environment, "digest/subject.txt", **_slots(brand))
-    pieces = zip(FRAME[1:], html, text, strict=True)
+    subjects = [render(environment, "digest/subject.txt", welcome=new, **_slots(brand)) for new in (False, True)]
+    pieces = zip(FRAME[2:], html, text, strict=True)
     if (size := len(encode(html[0] + html[-1]))) > _LARGEST_FRAME:
         path = environment.get_template("digest/body.html").filename
         raise TemplateError(f"{path}: opening and closing take {size:,} bytes, and may take {_LARGEST_FRAME:,}")
     return (
-        Fragment(FRAME[0], b"", subject.strip().encode()),
+        *(Fragment(name, b"", subject.strip().encode()) for name, subject in zip(FRAME[:2], subjects, strict=True)),
         *(Fragment(name, *(part.encode() for part in parts)) for name, *parts in pieces),
     )
 
@@ -199,5 +199,6 @@ def _pieces(
 def _slots(brand: Brand) -> dict[str, str]:
     """The values a template gets that are not known yet, as slots; what is the same in all mails is known."""
     slots = {name: Slot(name).token for name in _SLOTS}
-    absent = {"postal": brand.postal_address, "online": brand.places.editions()}
+    places = brand.places
+    absent = {"postal": brand.postal_address, "online": places.editions(), "preferences": places.preferences()}
     return slots | {"language": brand.language} | {name: value and slots[name] for name, value in absent.items()}

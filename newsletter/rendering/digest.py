@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Protocol
 
-from newsletter.model import Digest, Item, Kind, RemarkKind, Topic
+from newsletter.model import Detail, Digest, Item, Kind, RemarkKind, Topic
 from newsletter.places import Places
 from newsletter.rendering.fitting import LIMIT, OUT, Room, fit, least
 from newsletter.rendering.fragments import NUMBER, Form, Fragment, Parts
@@ -25,6 +25,7 @@ _TALLIED = range(2, 21)  # sections that are listed at the top: one needs no lis
 _REMEMBERED = 8_192  # why lines
 #: How much is said of a paper, from step to step: a line, a line with its topics, and so on. See `fitting.fit`.
 _STEPS = (Form.LINE, Form.LINE, Form.BRIEF, Form.FULL)
+_RICHEST = {Detail.BRIEF: 2, Detail.FULL: 3}  # how many of a card's forms come into question
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,11 @@ class Shared:
         """About how many bytes it holds."""
         return sum(len(piece) for piece in (*self.text, *self.html) if isinstance(piece, bytes))
 
-    def body(self, links: Links) -> Body:
-        """The mail of one reader."""
+    def body(self, links: Links, *, html: bool = True) -> Body:
+        """The mail of one reader; without `html` that part is empty."""
         values = links.values
-        return Body(self.subject, finish(self.text, values, escape=False), finish(self.html, values, escape=True))
+        text = finish(self.text, values, escape=False)
+        return Body(self.subject, text, finish(self.html, values, escape=True) if html else b"")
 
 
 class Stock(Protocol):
@@ -120,28 +122,36 @@ class Assembler:
     """Joins mails for one newsletter; holds the frame, read once.
 
     `widest` is as long as any reader's links are, so that what all readers of a digest share has room for theirs.
+    `detail` is how much is said of each paper at most.
     """
 
-    def __init__(self, brand: Brand, stock: Stock, widest: Links) -> None:
+    def __init__(self, brand: Brand, stock: Stock, widest: Links, detail: Detail = Detail.FULL) -> None:
         self._stock, self._places, self._widest = stock, brand.places, widest
-        self._brand = {"newsletter": brand.name, "postal": brand.postal_address}
+        self._richest = _RICHEST[detail]
+        preferences = brand.places.preferences()
+        self._brand = {"newsletter": brand.name, "postal": brand.postal_address, "preferences": preferences}
         self._words = words_of(brand.language)
         self._frame = Frame(stock.frame)
         self._why = lru_cache(_REMEMBERED)(self._make_why)
 
-    def shared(self, digest: Digest, topics: Mapping[int, Topic]) -> Shared:
-        """Join what all readers of this digest under these topics (by id, in their order) have in common."""
+    def shared(self, digest: Digest, topics: Mapping[int, Topic], *, welcome: bool = False) -> Shared:
+        """Join what all readers of this digest under these topics (by id, in their order) have in common.
+
+        With `welcome` it greets those who have just subscribed.
+        """
         names = {topic.id: topic.label for topic in topics.values()}
         sections = list(self._sections(digest.items, topics))
         values = self._values(digest, sections)
-        opening, closing = (self._frame.piece(name, values) for name in ("opening", "closing"))
+        opening, greeting, closing = (self._frame.piece(name, values) for name in ("opening", "welcome", "closing"))
+        head = (opening, greeting) if welcome else (opening,)
         said = (self._words.remark(remark, names) for remark in digest.remarks)
         remarks = [self._frame.piece("remark", values | {"remark": sentence}) for sentence in said if sentence]
-        taken = sum(piece.size(self._widest.values) for piece in (opening, *remarks, closing))
+        taken = sum(piece.size(self._widest.values) for piece in (*head, *remarks, closing))
         tallies, told = self._fitted(digest, sections, names, LIMIT - taken)
-        pieces = (opening, *tallies, *remarks, *told, closing)
+        pieces = (*head, *tallies, *remarks, *told, closing)
+        when = self._words.short_span(_reaches_back_to(digest), digest.upto)
         return Shared(
-            self._frame.subject(values | {"date": self._words.short_span(_reaches_back_to(digest), digest.upto)}),
+            self._frame.subject(values | {"date": when}, "greeting" if welcome else "subject"),
             tuple(merge(part for piece in pieces for part in piece.text)),
             tuple(merge(part for piece in pieces for part in piece.html)),
         )
@@ -218,7 +228,7 @@ class Assembler:
 
     def _sizes(self, item: Item, names: Mapping[int, str]) -> list[int]:
         """Bytes of HTML of each step."""
-        line, *richer = self._stock.sizes(item)
+        line, *richer = self._stock.sizes(item)[: self._richest]
         topics = self._other_topics(item, names)
         why = self._reasons(item, names).size() if richer else 0
         return [line, line + (topics.size() if topics else 0), *(size + why for size in richer)]

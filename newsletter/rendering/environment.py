@@ -70,12 +70,15 @@ def make_environment(override: Path | None = None, language: str = "en") -> jinj
     environment.filters |= {
         "readable": lru_cache(_REMEMBERED)(_readable),
         "people": words.people,
+        "changes": words.changes,
         "short_date": words.short_date,
         "dated": words.dated,
         "long_date": words.long_date,
         "wrap": wrap,
         "direction": direction,
+        "as_written": direction if language == "en" else _as_written,
     }
+    environment.globals |= {"in_english": _lang("en", language), "in_our_words": _lang(language, "en")}
     return environment
 
 
@@ -84,6 +87,16 @@ def direction(text: str) -> Markup:
     strong = (unicodedata.bidirectional(character) for character in text)
     first = next((kind for kind in strong if kind in ("L", "R", "AL")), "L")
     return Markup() if first == "L" else Markup(' dir="rtl"')
+
+
+def _as_written(text: str) -> Markup:
+    """The attribute of an element that holds a text of a paper, among words of ours that are not English."""
+    return direction(text) or _lang("en", "")
+
+
+def _lang(language: str, around: str) -> Markup:
+    """The attribute of an element in a language; nothing if what is around it is in the same."""
+    return Markup() if language == around else Markup(f' lang="{language}"')  # noqa: S704 - one of ours
 
 
 def render(environment: jinja2.Environment, name: str, **values: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from newsletter.rendering.fragments import Fragment, Parts, encode, fill, one_line, parse, settle
 
 _WIDTH = 72  # characters of a line of text
-_NAMES = ("opening", "tally", "remark", "section", "why", "more", "left", "closing")
+_NAMES = ("opening", "welcome", "tally", "remark", "section", "why", "more", "left", "closing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Frame:
     """What stands around the cards. `fragment` gives a stored piece by its name."""
 
     def __init__(self, fragment: Callable[[str], Fragment]) -> None:
-        self._subject = parse(fragment("frame/subject").text)
+        self._subjects = {name: parse(fragment(f"frame/{name}").text) for name in ("subject", "greeting")}
         stored = {name: fragment(f"frame/{name}") for name in _NAMES}
         # Most lines hold no value at all, and are encoded here once.
         self._pieces = {
@@ -42,9 +42,9 @@ class Frame:
             tuple(_filled(piece.html, values, escape=True)), tuple(_filled(piece.text, values, _WIDTH, escape=False))
         )
 
-    def subject(self, values: Mapping[str, str]) -> str:
-        """The subject: one line."""
-        return one_line("".join(map(str, fill(self._subject, values, escape=False))))
+    def subject(self, values: Mapping[str, str], name: str = "subject") -> str:
+        """The subject, or the "greeting" that is one to a new reader: one line."""
+        return one_line("".join(map(str, fill(self._subjects[name], values, escape=False))))
 
 
 def _filled(

@@ -1,11 +1,18 @@
 """Our words for dates, counts and names: through gettext, and the same whatever locale the machine has."""
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
-from gettext import NullTranslations
+from gettext import GNUTranslations, NullTranslations
 
+from newsletter.errors import UsageError
 from newsletter.model import Kind, Remark, RemarkKind
+from newsletter.resources import resource
+
+#: The languages there are words of, each by its own name. English ones stand in code and templates; of each other
+#: language there is a catalogue in ``translations/``, which ``make messages`` brings up to date.
+LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch"}
 
 
 def _(text: str) -> str:
@@ -22,6 +29,10 @@ _SHORT_MONTHS = (
     _("Jan"), _("Feb"), _("Mar"), _("Apr"), _("May"), _("Jun"),
     _("Jul"), _("Aug"), _("Sep"), _("Oct"), _("Nov"), _("Dec"),
 )  # fmt: skip
+_CHANGES = {
+    "title": _("title"), "abstract": _("abstract"), "authors": _("authors"), "comment": _("comment"),
+    "categories": _("categories"), "text": _("text"),
+}  # fmt: skip
 _KINDS = {Kind.NEW: _("{} new"), Kind.REVISED: _("{} revised"), Kind.WITHDRAWN: _("{} withdrawn")}
 # A sentence for one date, and one for a span.
 _OUTAGE = (
@@ -66,7 +77,7 @@ class Words:
             return f"{self.dated(first)} – {self.dated(last)}"
         if first.month != last.month:
             return f"{self.short_date(first)} – {self.short_date(last)}"
-        return f"{first.day}–{self.short_date(last)}"
+        return self._say(_("{day}–{date}")).format(day=first.day, date=self.short_date(last))
 
     def long_span(self, first: date, last: date) -> str:
         """``Monday, 24 February 2025 – Friday, 28 February 2025``, or the one day."""
@@ -83,6 +94,10 @@ class Words:
             return self.counts(numbers)
         words = self.translations.ngettext("{papers} in {n} topic", "{papers} in {n} topics", topics)
         return words.format(papers=self.counts(numbers), n=topics)
+
+    def changes(self, names: Iterable[str]) -> str:
+        """``title, abstract``: what a revision changed."""
+        return ", ".join(self._say(_CHANGES.get(name, name)) for name in names)
 
     def people(self, names: Sequence[str], most: int = 4) -> str:
         """``A, B, C, D and 12 more``; one more than `most` is named rather than counted."""
@@ -127,7 +142,7 @@ class Words:
 
     def more(self, papers: int, topic: str) -> str:
         """``and 12 more in Night Vision``: what a mail has no room for."""
-        words = self._say(_("and {n} more in {topic}"))
+        words = self.translations.ngettext("and {n} more in {topic}", "and {n} more in {topic}", papers)
         return words.format(n=papers, topic=self.topic(topic))
 
     def rest(self, papers: int, topics: int) -> str:
@@ -139,6 +154,19 @@ class Words:
 
 
 @cache
-def words_of(language: str) -> Words:  # noqa: ARG001 - English is the only one so far
-    """The words of a language."""
-    return Words(NullTranslations())
+def words_of(language: str) -> Words:
+    """The words of a language. Raises `UsageError` for one that is not in `LANGUAGES`."""
+    if language not in LANGUAGES:
+        raise UsageError(f"{language!r} is no language there are words of (there are: {', '.join(LANGUAGES)})")
+    return Words(NullTranslations() if language == "en" else _catalogue(language))
+
+
+def _catalogue(language: str) -> GNUTranslations:
+    from babel.messages.mofile import write_mo  # late: a sender of English mail does without
+    from babel.messages.pofile import read_po
+
+    compiled = io.BytesIO()
+    with (resource("translations") / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)

@@ -16,7 +16,11 @@ from newsletter.errors import LockedError, StorageError
 from newsletter.storage.schema import migrations
 
 BUSY_TIMEOUT = 10.0  # seconds another writer is waited for
+_FOLDING = 1.0  # seconds others are waited for until the write-ahead log may be emptied
 _RESERVE = 2**20  # bytes; the answers of a hundred connections take less
+# How a write transaction begins, ends and is undone; and one inside another.
+_WHOLE = "BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",)
+_PART = "SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part")
 
 Row = sqlite3.Row
 
@@ -83,12 +87,13 @@ class Database:
 
     def _open(self) -> None:
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            _make(self.path)
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be opened: {error.strerror}") from error
         self._connect(str(self.path), uri=False)
         self._use_wal()
         self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute("PRAGMA secure_delete = ON")  # what is erased is, however SQLite was built
         self._migrate()
 
     def _use_wal(self) -> None:
@@ -128,8 +133,11 @@ class Database:
         self._connection.close()
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """One write transaction, begun IMMEDIATE so that it waits for another writer instead of failing half-way.
+    def write(self, patience: float | None = None) -> Iterator[None]:
+        """One write transaction, begun IMMEDIATE so that it waits for another writer instead of failing half-way:
+        for `patience` seconds, or as many as the database was opened with.
+
+        Inside another one it is a part of that, and is undone by itself if it fails.
 
         Raises:
             StorageError: busy for longer than our patience, disk full, read-only. Nothing was written.
@@ -138,15 +146,39 @@ class Database:
         """
         if self._looking:
             raise RuntimeError(f"{self.path} was opened for looking only")
+        part = self._connection.in_transaction
+        begin, end, undo = _PART if part else _WHOLE
         with self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
+            with self._waiting(patience):
+                self._connection.execute(begin)
             try:
                 yield
-                self._connection.execute("COMMIT")
+                self._connection.execute(end)
             except BaseException:
                 if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                    for statement in undo:
+                        self._connection.execute(statement)
                 raise
+
+    @contextmanager
+    def _waiting(self, patience: float | None) -> Iterator[None]:
+        """Let SQLite wait for so many seconds, in this block."""
+        if patience is None:
+            yield
+            return
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * patience:.0f}")
+        try:
+            yield
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {1000 * self._patience:.0f}")
+
+    def fold_in(self) -> None:
+        """Empty the write-ahead log into the file, lest what was erased stand in it for long. Inside a
+        transaction, and while somebody else reads, it is left for another time."""
+        if self._connection.in_transaction:
+            return
+        with self._translated(), self._waiting(_FOLDING):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
     def reserve(self) -> Iterator[Callable[[], None]]:
@@ -223,6 +255,19 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _make(path: Path) -> None:
+    """Make the file if there is none, for nobody but its owner.
+
+    One that is there is not opened, only asked about: to close it again would end the locks that other connections of
+    this process hold on it (POSIX), and another process would clear away the log they write to.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        return
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _is_there(path: Path) -> bool:

@@ -12,7 +12,7 @@ from newsletter.addresses import same_address
 from newsletter.model import Delivery, DeliveryStatus
 from newsletter.storage.database import Database, Row, from_date, to_date, to_moment, to_text
 from newsletter.storage.instance import Instance
-from newsletter.storage.readers import Reader, to_ids, to_reader
+from newsletter.storage.readers import WISHES, Reader, to_ids, to_reader
 from newsletter.storage.singles import Single, to_single
 
 
@@ -23,6 +23,7 @@ class Claim:
     delivery: Delivery
     made_from: Reader | Single
     unknowns: int
+    welcome: bool = False  # it greets a new reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Queued:
     reader: Reader
     message_id: str
     expires: datetime
+    welcome: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,14 @@ class Deliveries:
                 moment,
                 to_text(queued.expires),
                 moment,
+                int(queued.welcome),
             )
             for queued in digests
         ]
         self._db.executemany(
             "INSERT INTO deliveries"
-            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due)"
-            " VALUES (?, 'digest', 'queued', ?, ?, ?, ?, ?, ?, ?)",
+            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due, welcome)"
+            " VALUES (?, 'digest', 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         return len(rows)
@@ -127,7 +130,8 @@ class Deliveries:
     ) -> None:
         """Queue a mail that is no digest, dated `day`; inside a write transaction.
 
-        With a subscriber it is dropped like their digests once they want no mail; without one it goes to `single.to`.
+        With a subscriber it is dropped like their digests once they want no mail. With an address of its own it goes to
+        that; is there a subscriber, too, they asked for it, and it is only forgotten with them.
         """
         self._db.execute(
             "INSERT INTO deliveries"
@@ -197,8 +201,10 @@ class Deliveries:
     def _end_unwanted(self, row: Row, now: datetime) -> DeliveryStatus | None:
         if row["email"] is None:  # a reader who was removed
             return self._end(row["id"], DeliveryStatus.SUPPRESSED, "", now)
-        unwanted = row["subscriber_id"] is not None and row["subscriber_status"] not in ("confirmed", "pending")
-        if unwanted or (row["suppressed"] if row["sent_to"] is None else self._is_suppressed(row["sent_to"])):
+        theirs = row["subscriber_id"] is not None and row["sent_to"] is None
+        unwanted = theirs and row["subscriber_status"] not in ("confirmed", "pending")
+        suppressed = row["suppressed"] if row["sent_to"] is None else self._is_suppressed(row["sent_to"])
+        if unwanted or (suppressed and not row["even_suppressed"]):
             return self._end(row["id"], DeliveryStatus.SUPPRESSED, "unsubscribed, paused or suppressed", now)
         if row["expires"] > to_text(now):
             return None
@@ -258,9 +264,12 @@ class Deliveries:
             date.fromisoformat(row["upto"]), to_moment(row["queued"]), reply is not None, sent is not None, reply or ""
         )
 
-    def next_due(self) -> datetime | None:
-        """When the next delivery wants to be tried; past or future."""
-        due = self._db.value("SELECT min(due) FROM deliveries WHERE status IN ('queued', 'deferred')")
+    def next_due(self, kind: str = "") -> datetime | None:
+        """When the next delivery, of one kind or any, wants to be tried; past or future."""
+        where, parameters = (" AND kind = ?", (kind,)) if kind else ("", ())
+        due = self._db.value(
+            f"SELECT min(due) FROM deliveries WHERE status IN ('queued', 'deferred'){where}", parameters
+        )
         return to_moment(due) if due else None
 
     def is_due(self, now: datetime) -> bool:
@@ -279,9 +288,10 @@ class Deliveries:
         """Make everything deferred due at once; inside a write transaction."""
         return self._db.execute("UPDATE deliveries SET due = ? WHERE status = 'deferred'", (to_text(now),)).rowcount
 
-    def counts(self) -> dict[DeliveryStatus, int]:
-        """How many there are of each status."""
-        rows = self._db.rows("SELECT status, count(*) FROM deliveries GROUP BY status")
+    def counts(self, kind: str = "") -> dict[DeliveryStatus, int]:
+        """How many there are of each status, of one kind or of all."""
+        where, parameters = (" WHERE kind = ?", (kind,)) if kind else ("", ())
+        rows = self._db.rows(f"SELECT status, count(*) FROM deliveries{where} GROUP BY status", parameters)
         return {DeliveryStatus(row[0]): row[1] for row in rows}
 
     def all(self, status: DeliveryStatus | None, limit: int) -> Iterator[Delivery]:
@@ -298,11 +308,12 @@ class Deliveries:
         return {DeliveryStatus(row[0]): row[1] for row in rows}
 
     def overlapping(self) -> list[int]:
-        """Readers with an edition in two deliveries that have not expired: always empty, or the ledger is wrong."""
+        """Readers with an edition in two deliveries that did not end unsent: always empty, or the ledger errs."""
         rows = self._db.rows(
             "SELECT DISTINCT a.subscriber_id FROM deliveries AS a JOIN deliveries AS b"
             " ON a.subscriber_id = b.subscriber_id AND a.id < b.id AND a.after < b.upto AND b.after < a.upto"
-            " WHERE a.kind = 'digest' AND b.kind = 'digest' AND a.status <> 'expired' AND b.status <> 'expired'"
+            " WHERE a.kind = 'digest' AND b.kind = 'digest' AND a.status NOT IN ('expired', 'suppressed')"
+            " AND b.status NOT IN ('expired', 'suppressed')"
         )
         return [row[0] for row in rows]
 
@@ -320,8 +331,8 @@ _IS_MISDATED = (
     " AND (d.status = 'queued' OR d.due > :deferred)"
 )
 _CLAIM = f"""
-SELECT {_COLUMNS}, {_SENT_TO} AS sent_to,
-    s.id AS reader_id, s.status AS subscriber_status, s.covered, s.frequency,
+SELECT {_COLUMNS}, {_SENT_TO} AS sent_to, json_extract(d.payload, '$.even_suppressed') AS even_suppressed,
+    s.status AS subscriber_status, s.covered, {WISHES},
     EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed
 FROM {_WAITING} LEFT JOIN subscribers AS s ON s.id = d.subscriber_id
 WHERE {_IS_WAITING} AND d.kind = ? AND d.due <= ? ORDER BY d.due, d.id LIMIT ?
@@ -330,7 +341,7 @@ WHERE {_IS_WAITING} AND d.kind = ? AND d.due <= ? ORDER BY d.due, d.id LIMIT ?
 
 def _to_claim(row: Row) -> Claim:
     made_from = to_single(row["payload"]) if row["kind"] == "single" else to_reader(row, row["after"])
-    return Claim(_to_delivery(row), made_from, row["unknowns"])
+    return Claim(_to_delivery(row), made_from, row["unknowns"], bool(row["welcome"]))
 
 
 def _to_delivery(row: Row) -> Delivery:

@@ -113,8 +113,8 @@ class Editions:
             window,
         )
         by_key = {row["key"]: to_paper(row) for row in papers}
-        words = cache(_to_words)  # there may be millions; equal ones are held once
-        return (_to_announcement(row, by_key[row["paper_key"]], words(row["words"])) for row in rows)
+        words = cache(to_words)  # there may be millions; equal ones are held once
+        return (to_announcement(row, by_key[row["paper_key"]], words(row["words"])) for row in rows)
 
     def of(self, day: date) -> list[Announcement]:
         """What the edition of a date announces, newest paper first."""
@@ -164,7 +164,8 @@ class Editions:
         return [date.fromisoformat(row[0]) for row in self._db.rows("SELECT date FROM editions ORDER BY date")]
 
 
-def _to_announcement(row: Row, paper: Paper, words: tuple[str, ...]) -> Announcement:
+def to_announcement(row: Row, paper: Paper, words: tuple[str, ...]) -> Announcement:
+    """An announcement from a row that holds its columns but for the paper's and its words."""
     return Announcement(
         topic_id=row["topic_id"],
         paper=paper,
@@ -176,7 +177,8 @@ def _to_announcement(row: Row, paper: Paper, words: tuple[str, ...]) -> Announce
     )
 
 
-def _to_words(text: str) -> tuple[str, ...]:
+def to_words(text: str) -> tuple[str, ...]:
+    """The words of an announcement as they are stored; equal ones are held once."""
     return tuple(map(intern, json.loads(text)))
 
 

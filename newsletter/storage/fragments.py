@@ -45,6 +45,13 @@ class Fragments:
         )
         return {row[0]: row[1] for row in rows}
 
+    def languages(self) -> list[str]:
+        """The languages that readers chose, and so want pieces in."""
+        rows = self._db.rows(
+            "SELECT DISTINCT language FROM subscribers WHERE language <> '' AND status <> 'unsubscribed'"
+        )
+        return [row["language"] for row in rows]
+
     def forget(self, before: date) -> None:
         """Drop pieces that only older editions use; they can be made again. Inside a write transaction."""
         self._db.execute("DELETE FROM fragments WHERE edition < ?", (before.isoformat(),))

@@ -8,9 +8,8 @@ from datetime import datetime
 
 from newsletter.errors import UsageError
 from newsletter.model import Topic
-from newsletter.query import normal_form, parse
+from newsletter.query import normal_form, parse, tidy
 from newsletter.storage.database import Database, Row, to_moment, to_text
-from newsletter.text import INVISIBLE
 
 _NEW = Topic(id=0, name="", query="", personal=False, sleeping=False, begun=False)
 
@@ -66,8 +65,18 @@ class Topics:
         return [topic for topic in self.all() if not topic.personal and not topic.sleeping]
 
     def asked(self) -> list[Topic]:
-        """What is fetched and matched: the operator's topics that are awake, and queries that somebody has."""
-        used = {row[0] for row in self._db.rows("SELECT DISTINCT topic_id FROM subscriptions")}
+        """What is fetched and matched: the operator's topics that are awake, and queries that a reader has.
+
+        Who has not confirmed, or has left, is none: a stranger could fill what may be asked of arXiv.
+        """
+        used = {
+            row[0]
+            for row in self._db.rows(
+                "SELECT DISTINCT topic_id FROM subscriptions AS c JOIN topics AS t ON t.id = c.topic_id"
+                " JOIN subscribers AS s ON s.id = c.subscriber_id"
+                " WHERE t.personal = 1 AND s.status IN ('confirmed', 'paused')"
+            )
+        }
         return [topic for topic in self.all() if not topic.sleeping and (not topic.personal or topic.id in used)]
 
     def named(self, name: str) -> Topic:
@@ -88,12 +97,12 @@ class Topics:
 
     def query(self, query: str) -> Topic:
         """The topic of a reader's query, made on first use; inside a write transaction. Raises `QueryError`."""
-        normal = normal_form(parse(query))
-        tidy = " ".join(INVISIBLE.sub(" ", query).split())
+        kept = tidy(query)
+        normal = normal_form(parse(kept))
         self._db.execute(
             "INSERT INTO topics (name, query, normal, personal) VALUES ('', ?, ?, 1)"
             " ON CONFLICT (normal) WHERE personal = 1 DO NOTHING",
-            (tidy, normal),
+            (kept, normal),
         )
         row = self._db.row("SELECT * FROM topics WHERE personal = 1 AND normal = ?", (normal,))
         assert row is not None  # noqa: S101 - just inserted

@@ -29,8 +29,10 @@ class Answer:
 class Transport(Protocol):
     """One connection; used by one thread at a time."""
 
-    def send(self, sender: str, recipient: str, message: bytes) -> Answer:
+    def send(self, sender: str, recipient: str, message: bytes, envelope_id: str = "") -> Answer:
         """Hand over one message; opens the connection on first use, and again after it was lost.
+
+        With an `envelope_id`, a report that it failed is asked for, and is to name that (RFC 3461).
 
         Raises:
             TransportError: nothing can be handed over: the fault is ours or the server's, no recipient's.

@@ -17,8 +17,9 @@ class MaildirTransport:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def send(self, sender: str, recipient: str, message: bytes) -> Answer:
+    def send(self, sender: str, recipient: str, message: bytes, envelope_id: str = "") -> Answer:
         """Write one file. Raises `TransportError` if the folder cannot be written."""
+        del envelope_id  # nothing comes back from a folder
         envelope = f"Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n".encode()
         try:
             for part in ("tmp", "new", "cur"):

@@ -1,6 +1,5 @@
 """SMTP (RFC 5321): one connection, kept open, and each answer told apart by whom it is about."""
 
-import re
 import smtplib
 import socket
 import ssl
@@ -11,14 +10,14 @@ from functools import cached_property
 from typing import Literal, Self
 
 from newsletter.addresses import wire_address
+from newsletter.bouncing import Kind, status_in, weigh
 from newsletter.errors import TransportError
 from newsletter.mail.transports import Answer, Verdict
+from newsletter.text import INVISIBLE
 
 CONNECT_TIMEOUT = 30.0  # seconds; RFC 5321 §4.5.3.2 would wait longer, but the queue can
 COMMAND_TIMEOUT = 300.0
 DOT_TIMEOUT = 600.0  # after the final dot: who hangs up earlier sends twice
-
-_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +48,20 @@ class SmtpTransport:
         self._smtp: smtplib.SMTP | None = None
         self._aborted = False
 
-    def send(self, sender: str, recipient: str, message: bytes) -> Answer:
+    def send(self, sender: str, recipient: str, message: bytes, envelope_id: str = "") -> Answer:
         """Hand over one message; see `Transport.send`.
 
         A server may close a connection that it kept open for the message before; that costs a new one, no deferral.
         """
         kept = self._smtp is not None
         try:
-            return self._send(sender, recipient, message)
+            return self._send(sender, recipient, message, envelope_id)
         except _LostError as error:
             self.close()
             if not kept or self._aborted:
                 return Answer(Verdict.DEFERRED, text=f"connection lost: {error}")
         try:
-            return self._send(sender, recipient, message)
+            return self._send(sender, recipient, message, envelope_id)
         except _LostError as error:
             self.close()
             return Answer(Verdict.DEFERRED, text=f"connection lost: {error}")
@@ -91,7 +90,7 @@ class SmtpTransport:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _send(self, sender: str, recipient: str, message: bytes) -> Answer:
+    def _send(self, sender: str, recipient: str, message: bytes, envelope_id: str) -> Answer:
         smtp = self._smtp or self._connect()
         sender, recipient = wire_address(sender), wire_address(recipient)
         options: tuple[str, ...] = ()
@@ -100,7 +99,8 @@ class SmtpTransport:
                 return self._without_utf8(sender, recipient)
             options = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531 §3.4, §3.6: it covers the headers, too
             smtp.command_encoding = "utf-8"
-        code, text = self._command(smtp, "MAIL", f"FROM:<{sender}>", *options)
+        of_envelope, of_recipient = _report_asked_for(smtp, recipient, envelope_id)
+        code, text = self._command(smtp, "MAIL", f"FROM:<{sender}>", *options, *of_envelope)
         if code >= 500:
             self._reset(smtp)
             if sender.isascii() and not recipient.isascii() and _is_about_utf8(code, text):
@@ -109,7 +109,7 @@ class SmtpTransport:
         if code >= 400:
             self._reset(smtp)
             return Answer(Verdict.DEFERRED, code, text)
-        code, text = self._command(smtp, "RCPT", f"TO:<{recipient}>")
+        code, text = self._command(smtp, "RCPT", f"TO:<{recipient}>", *of_recipient)
         if code >= 400:
             self._reset(smtp)
             return Answer(judge(code, text), code, text)
@@ -229,20 +229,30 @@ class SmtpTransport:
 def judge(code: int, text: str) -> Verdict:
     """What a refusal of a recipient or of a message means for its recipient (RFC 5321 §4.2, RFC 3463).
 
-    A full mailbox is no bounce, whatever its class; 5.7.x is policy, which is more often about us than about them.
+    A full mailbox is no bounce, whatever its class; a policy is more often about us than about them.
     """
-    match = _ENHANCED.search(text)
-    subject, detail = (int(match[2]), int(match[3])) if match else (0, 0)
-    soft = code == 552 or (subject, detail) == (2, 2) or subject == 7
-    return Verdict.DEFERRED if code < 500 or soft else Verdict.REFUSED
+    passes = weigh(code, status_in(text), text) in (Kind.SOFT, Kind.POLICY)
+    return Verdict.DEFERRED if code < 500 or passes else Verdict.REFUSED
+
+
+def _report_asked_for(smtp: smtplib.SMTP, recipient: str, envelope_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to say at MAIL and at RCPT, lest a report says too little, or is made of a delay (RFC 3461 §4)."""
+    if not envelope_id or not smtp.has_extn("dsn"):
+        return (), ()
+    original = (f"ORCPT=rfc822;{_xtext(recipient)}",) if recipient.isascii() else ()
+    return ("RET=HDRS", f"ENVID={_xtext(envelope_id)}"), ("NOTIFY=FAILURE", *original)
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 §4."""
+    return "".join(sign if sign not in "+=" else f"+{ord(sign):02X}" for sign in text)
 
 
 def _is_about_utf8(code: int, text: str) -> bool:
     """Whether a server that offers SMTPUTF8 will not have it here (RFC 5321 §4.2.3, RFC 6531 §3.5)."""
-    match = _ENHANCED.search(text)
-    return code == 555 or (match is not None and match[2] == "6")
+    return code == 555 or status_in(text)[1:4] == ".6."
 
 
 def _text(raw: bytes | str) -> str:
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-    return " ".join(text.split())[:500]
+    return INVISIBLE.sub("", " ".join(text.split()))[:500]

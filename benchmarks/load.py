@@ -14,7 +14,7 @@ LEAVING, READING, WITHIN = 500, 200, 200  # the goals: two a second, and millise
 _WRK = shutil.which("wrk")
 _SCRIPT = Path(__file__).with_name("load.lua")
 _CONNECTIONS = 16  # each asks again once it is answered
-_MANY = 64  # so that one is free whenever it is time for another request
+_MANY = 32  # so that one is free whenever it is time for another request
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,15 @@ LONG = (
     "test_fitting.py",
     "test_ledger.py",
     "test_kill.py",
+    "test_web_joining_looks.py",
+    "test_web_looks.py",
+    "test_collecting.py",
+    "test_search.py",
+    "test_security_bombing.py",
+    "test_security_secrets.py",
+    "test_import_readme.py",
+    "test_languages.py",
+    "test_migrations.py",
 )
 
 

@@ -119,7 +119,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
     def part_with_the_slow(self, patience: Patience) -> None:
         # At once: told to close, a channel waits until it can write, and who takes nothing never lets it.
         for channel in list(self.active_channels.values()):
-            if channel.is_too_slow(time.time(), patience):
+            if channel.will_close or channel.is_too_slow(time.time(), patience):
                 channel.handle_close()
 
     def is_busy(self) -> bool:

@@ -1,7 +1,10 @@
 """While somebody else writes: what is sent in waits and is kept, pages are shown, and nobody is told what is not so."""
 
+import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +24,7 @@ from newsletter.model import Status
 from newsletter.settling import settle
 from newsletter.storage import Storage
 from newsletter.storage.database import Database
+from newsletter.web.serving import serve
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 LOOK = """
@@ -199,3 +203,28 @@ def test_a_sender_begins_anew_for_editions_and_topics_and_not_for_readers_who_le
         assert is_new()
         front.app.storage.topics.follow([("Graph Neural Networks", "ti:graphs")])
         assert is_new()
+
+
+# ---------------------------------------------------------------- the processor
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not let a thread choose its core")
+def test_all_that_serves_shares_a_core_while_it_does(tmp_path: Path) -> None:
+    before, cores = os.sched_getaffinity(0), dict[str, frozenset[int]]()
+
+    def told_to_stop_within(_seconds: float) -> bool:
+        ours = [thread for thread in threading.enumerate() if thread.name.startswith("web")]
+        cores.update((thread.name, frozenset(os.sched_getaffinity(thread.native_id or 0))) for thread in ours)
+        return True
+
+    with web_front(tmp_path, web={"port": free_port(), "threads": 3}) as front:
+        serve(front.app, told_to_stop_within)
+    assert len(cores) == 7  # three to show, three to take in, and one that listens
+    assert len(set(cores.values())) == 1
+    assert len(cores["web"]) == 1
+    assert os.sched_getaffinity(0) == before
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

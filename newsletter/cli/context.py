@@ -111,11 +111,13 @@ def show_json_list(values: Iterable[Any]) -> None:
     click.echo("[]" if separator.startswith("[") else "\n]")
 
 
-def show_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print columns, as wide as they need to be: a line is never folded, so that grep and cut work."""
-    # What others said, such as servers, is shown without what would speak to the terminal.
-    shown = (tuple("" if cell is None else INVISIBLE.sub("", str(cell)) for cell in row) for row in rows)
-    lines = [tuple(header), *shown]
+def show_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, styled: bool = False) -> None:
+    """Print columns, as wide as they need to be: a line is never folded, so that grep and cut work.
+
+    What servers and others said is shown without what would speak to the terminal; not if cells are `styled` by us.
+    """
+    shown = [tuple("" if cell is None else str(cell) for cell in row) for row in rows]
+    lines = [tuple(header), *(row if styled else tuple(INVISIBLE.sub("", cell) for cell in row) for row in shown)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -72,6 +72,7 @@ def try_(ctx: click.Context, query: str, days: int, color: bool | None, as_json:
                 (f"{paper.updated:%Y-%m-%d}", f"{paper.id}v{paper.version}", ", ".join(marks.words), _title(marks))
                 for paper, marks in marked
             ],
+            styled=True,
         )
     if rehearsal.everything and len(rehearsal.papers) * _TOO_WIDE >= rehearsal.everything:
         click.echo("newsletter: this matches a third of all papers or more; narrow it with AND or ANDNOT", err=True)

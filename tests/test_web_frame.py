@@ -508,3 +508,14 @@ def test_no_date_and_no_number_breaks_anything(front: WebFront, prefix: str, tex
     path, _sign, query = (prefix + text).partition("?") if "?" in prefix else (prefix + text, "", "")
     answer = front.client.open("/", environ_overrides={"PATH_INFO": raw(path), "QUERY_STRING": raw(query)})
     assert answer.status_code < 500
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/topics", "/topics/1", "/search?q=graph", "/search?q=nothing", "/try?query=graph"]
+)
+@pytest.mark.parametrize("base_url", ["", "https://papers.example.org"])
+def test_only_where_mail_leads_back_somebody_is_asked_to_subscribe(tmp_path: Path, path: str, base_url: str) -> None:
+    with web_front(tmp_path, newsletter={"base_url": base_url}) as front:
+        front.bring_out(make_paper(1))
+        assert ("/subscribe" in front.page(path)) is bool(base_url)
+        assert ('href="/p"' in front.page(path)) is bool(base_url)

@@ -54,7 +54,11 @@ class Front:
             "weekday": partial(weekday, language=language),
             "short_weekday": partial(short_weekday, language=language),
         }
-        environment.globals |= {"style": f"/style.css?{hashlib.sha256(style.encode()).hexdigest()[:12]}"}
+        environment.globals |= {
+            "style": f"/style.css?{hashlib.sha256(style.encode()).hexdigest()[:12]}",
+            # Without it no mail could lead back here, so nobody can join.
+            "joinable": bool(self.pool.config.newsletter.base_url),
+        }
         return environment
 
 

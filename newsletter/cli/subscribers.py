@@ -1,24 +1,19 @@
 """`newsletter subscribers`: who gets mail, and what."""
 
-import sys
-from datetime import date
 from typing import Any
 
 import click
 
 from newsletter import joining
-from newsletter.app import App
-from newsletter.cli import subscriber_files
+from newsletter.cli import subscriber_files, subscriber_states
 from newsletter.cli.choosing import choice_options, look_in_words, rhythm_in_words, status_in_words, texts
-from newsletter.cli.context import Context, DateType, json_option, show_json, show_json_list, show_table
+from newsletter.cli.context import Context, json_option, show_json, show_json_list, show_table
+from newsletter.cli.telling import email_argument, found, note_consent, tell, tell_suppressed
 from newsletter.errors import UsageError
-from newsletter.model import Choice, Frequency, Status, Subscriber, Suppression
-from newsletter.storage.consents import Consent
+from newsletter.model import Choice, Frequency, Status, Subscriber
 from newsletter.subscriptions import Outcome
 from newsletter.subscriptions.holdings import facts
 from newsletter.subscriptions.wishes import NAMES, read_preferences
-
-_email = click.argument("email", metavar="EMAIL")
 
 
 @click.group()
@@ -27,7 +22,7 @@ def subscribers() -> None:
 
 
 @subscribers.command()
-@_email
+@email_argument
 @choice_options
 @click.option("--confirmed", is_flag=True, help="They have agreed already: mail them from the next edition on.")
 @click.option("--invite", is_flag=True, help="Ask them by mail whether they want this; takes [newsletter] base_url.")
@@ -50,11 +45,11 @@ def add(
         when: Any = {"today": app.today(), "now": app.now()}
         outcome = app.subscriptions.subscribe(email, choice, confirmed=confirmed, **when)
         if outcome is Outcome.ALREADY:
-            raise UsageError(_known(_found(app, email)))
+            raise UsageError(_known(found(app, email)))
         invited = joining.invite(app, email) if invite else None
         if confirmed:
-            _note_consent(app, email)
-    _tell_suppressed(email, outcome)
+            note_consent(app, email)
+    tell_suppressed(email, outcome)
     if confirmed:
         click.echo(f"{email} is subscribed.")
     elif invited is Outcome.DONE:
@@ -70,7 +65,7 @@ def _known(subscriber: Subscriber) -> str:
 
 
 @subscribers.command()
-@_email
+@email_argument
 @click.pass_obj
 def invite(context: Context, email: str) -> None:
     """Ask EMAIL, who is pending, whether they want this.
@@ -82,7 +77,7 @@ def invite(context: Context, email: str) -> None:
         raise UsageError(f"{email} is suppressed: they are not asked")
     if outcome is Outcome.ALREADY:
         raise UsageError(f"{email} was sent a mail within the last 24 hours; ask them again later")
-    _tell(email, outcome, "is asked by mail, which `newsletter deliver` sends")
+    tell(email, outcome, "is asked by mail, which `newsletter deliver` sends")
 
 
 @subscribers.command("list")
@@ -111,13 +106,13 @@ def list_(context: Context, status: str | None, as_json: bool) -> None:
 
 
 @subscribers.command()
-@_email
+@email_argument
 @json_option
 @click.pass_obj
 def show(context: Context, email: str, as_json: bool) -> None:
     """What EMAIL chose, and how it stands with them."""
     app = context.looking
-    subscriber = _found(app, email)
+    subscriber = found(app, email)
     mailed = subscriber.status is Status.CONFIRMED and not subscriber.suppressed
     hour = app.next_hour(subscriber.preferences.rhythm, app.now()) if mailed else None
     if as_json:
@@ -143,7 +138,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
 
 
 @subscribers.command("set")
-@_email
+@email_argument
 @choice_options
 @click.option("--all-topics", is_flag=True, help="All topics of config.toml, future ones too, and no queries.")
 @click.pass_obj
@@ -168,7 +163,7 @@ def set_(
         raise click.UsageError(f"nothing to change: give {options} or --{NAMES[-1]}")
     app = context.app
     with app.storage.write():
-        wishes = read_preferences(given, _found(app, email).preferences)
+        wishes = read_preferences(given, found(app, email).preferences)
         outcome = app.subscriptions.change(
             email,
             topics=topics if named else None,
@@ -177,11 +172,11 @@ def set_(
             today=app.today(),
             now=app.now(),
         )
-    _tell(email, outcome, "is changed")
+    tell(email, outcome, "is changed")
 
 
 @subscribers.command()
-@_email
+@email_argument
 @click.argument("new", metavar="NEW")
 @click.pass_obj
 def move(context: Context, email: str, new: str) -> None:
@@ -190,132 +185,9 @@ def move(context: Context, email: str, new: str) -> None:
     What they chose and had stays theirs. Links to their preferences that went to the old one do nothing any more.
     """
     outcome = context.app.subscriptions.move(email, new, now=context.app.now())
-    _tell(email, outcome, f"is {new} now", suppressed=new)
+    tell(email, outcome, f"is {new} now", suppressed=new)
 
 
-@subscribers.command()
-@_email
-@click.pass_obj
-def confirm(context: Context, email: str) -> None:
-    """EMAIL has agreed: mail them from the next edition on."""
-    app = context.app
-    with app.storage.write():
-        outcome = app.subscriptions.confirm(email, today=app.today(), now=app.now())
-        if outcome in (Outcome.DONE, Outcome.SUPPRESSED):
-            _note_consent(app, email)
-    _tell(email, outcome, "is confirmed")
-
-
-@subscribers.command()
-@_email
-@click.option("--until", metavar="DATE", type=DateType(), help="The day on which mail comes again by itself.")
-@click.pass_obj
-def pause(context: Context, email: str, until: date | None) -> None:
-    """Send EMAIL nothing until `resume`, or a day.
-
-    What passes meanwhile is skipped.
-    """
-    app = context.app
-    outcome = app.subscriptions.pause(email, until=until, today=app.today(), now=app.now())
-    _tell(email, outcome, f"is paused{f' until {until}' if until else ''}")
-
-
-@subscribers.command()
-@_email
-@click.pass_obj
-def resume(context: Context, email: str) -> None:
-    """Mail EMAIL again, from the next edition on."""
-    app = context.app
-    _tell(email, app.subscriptions.resume(email, today=app.today(), now=app.now()), "gets mail again")
-
-
-@subscribers.command()
-@_email
-@click.pass_obj
-def unsubscribe(context: Context, email: str) -> None:
-    """EMAIL leaves: no mail any more.
-
-    They stay known as one who left, so that no import brings them back.
-    """
-    app = context.app
-    _tell(email, app.subscriptions.unsubscribe(email, today=app.today(), now=app.now()), "is unsubscribed")
-
-
-@subscribers.command()
-@_email
-@click.pass_obj
-def remove(context: Context, email: str) -> None:
-    """Forget EMAIL and what they chose.
-
-    They may be added again, by an import too: `unsubscribe` remembers that they left, `erase` that they want no mail.
-    """
-    _tell(email, context.app.subscriptions.remove(email, now=context.app.now()), "is removed")
-
-
-@subscribers.command()
-@_email
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
-def erase(context: Context, email: str, yes: bool) -> None:
-    """Forget EMAIL and never mail them again. All that is kept is a keyed hash of the address, to know it by."""
-    app = context.app
-    known = _found(app, email).email
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("to erase cannot be undone: say --yes")
-        click.confirm(f"Erase {known} and all that is held of them? That cannot be undone.", abort=True, err=True)
-    _tell(known, app.subscriptions.erase(known, now=app.now()), "is erased, and never mailed again")
-
-
-@subscribers.command()
-@_email
-@click.option(
-    "--reason",
-    type=click.Choice([reason.value for reason in Suppression]),
-    default="manual",
-    show_default=True,
-    help="What is noted as the reason.",
-)
-@click.pass_obj
-def suppress(context: Context, email: str, reason: str) -> None:
-    """Never mail EMAIL, whether it subscribes or not."""
-    _tell(email, context.app.subscriptions.suppress(email, Suppression(reason), now=context.app.now()), "is suppressed")
-
-
-@subscribers.command()
-@_email
-@click.pass_obj
-def unsuppress(context: Context, email: str) -> None:
-    """Take EMAIL off the list of those never mailed."""
-    if context.app.subscriptions.unsuppress(email, today=context.app.today()) is Outcome.ALREADY:
-        raise UsageError(f"{email} is not suppressed")
-    click.echo(f"{email} is not suppressed any more.")
-
-
-def _note_consent(app: App, email: str) -> None:
-    """Keep that the operator says that somebody agreed; how, only they know."""
-    app.storage.consents.add(_found(app, email).id, Consent(app.now(), "cli", "", ""))
-
-
-def _found(app: App, email: str) -> Subscriber:
-    subscriber = app.subscriptions.find(email)
-    if subscriber is None:
-        raise UsageError(f"there is no subscriber {email}")
-    return subscriber
-
-
-def _tell(email: str, outcome: Outcome, done: str, *, suppressed: str = "") -> None:
-    if outcome is Outcome.UNKNOWN:
-        raise UsageError(f"there is no subscriber {email}")
-    _tell_suppressed(suppressed or email, outcome)
-    click.echo(f"{email} {done}{' already' if outcome is Outcome.ALREADY else ''}.")
-
-
-def _tell_suppressed(email: str, outcome: Outcome) -> None:
-    if outcome is Outcome.SUPPRESSED:
-        click.echo(f"{email} is suppressed and gets no mail; `newsletter subscribers unsuppress` lifts that.", err=True)
-
-
-for _command in subscriber_files.COMMANDS:
+for _command in (*subscriber_states.COMMANDS, *subscriber_files.COMMANDS):
     subscribers.add_command(_command)
 COMMANDS = (subscribers,)

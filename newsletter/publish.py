@@ -16,12 +16,13 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from datetime import date, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from newsletter.app import App, Outside
 from newsletter.archive import Outcome
+from newsletter.archiving import archive
 from newsletter.collecting import hear_refusals
 from newsletter.config import Config
 from newsletter.delivery import Pace, Run, Tally, Work
@@ -29,20 +30,11 @@ from newsletter.digests import Digests
 from newsletter.errors import BusyError, RunError, SourceError, UsageError, describe
 from newsletter.fetching import fetch
 from newsletter.joining import forget_unconfirmed
-from newsletter.journal import ARCHIVE, DELIVER, SELECT, Journal, note
+from newsletter.journal import DELIVER, SELECT, Journal, note
 from newsletter.locks import hold
-from newsletter.model import Announcement, HarvestState
+from newsletter.model import HarvestState
 from newsletter.queueing import queue_by_hour
 from newsletter.remarks import remarks
-from newsletter.rendering.readme import (
-    README,
-    EditionPage,
-    EditionSection,
-    Section,
-    only_date_differs,
-    render_archive,
-    render_edition,
-)
 from newsletter.settling import Decision, queue_only, settle
 from newsletter.sources.calendar import visible
 from newsletter.storage.copies import copy_database
@@ -54,7 +46,6 @@ log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 _FIRST_DATE, _LAST_DATE = date(1991, 8, 14), date(9998, 12, 31)  # arXiv's first day, and what calendars still hold
-_PAGES_CHECKED = 10  # newest edition pages that are written again, lest one was written and never committed
 
 
 def publishing(app: App) -> AbstractContextManager[None]:
@@ -119,45 +110,6 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
                 )
             ),
         ).drain(stay=stay)
-
-
-# ---------------------------------------------------------------- archive
-
-
-def archive(app: App) -> Outcome:
-    """Write README and edition pages and commit them, if more than the date changed. Raises `ArchiveError`."""
-    with Journal(app, ARCHIVE):
-        return _archive(app)
-
-
-def _archive(app: App) -> Outcome:
-    config = app.config
-    repository = app.archive
-    pages: dict[PurePosixPath, str] = {}
-    sections = [
-        Section(topic.name, tuple(app.storage.papers.newest(topic.id, config.archive.max_papers)))
-        for topic in app.storage.topics.operators()
-    ]
-    dates = app.storage.editions.dates()
-    for number, day in enumerate(reversed(dates)):
-        page = EditionPage(day, ())
-        if number < _PAGES_CHECKED or repository.read(page.path) is None:
-            page = _edition_page(app, day)
-            if page.sections:  # an edition may announce something under readers' own queries alone
-                pages[page.path] = render_edition(config.newsletter.name, page)
-    day = dates[-1] if dates else app.today()
-    pages |= render_archive(repository.read(README), config.newsletter.name, day, sections, config.archive.max_papers)
-    return repository.keep(pages, f"Papers of {day}", only_date_differs)
-
-
-def _edition_page(app: App, day: date) -> EditionPage:
-    by_topic: dict[int, list[Announcement]] = {}
-    for announcement in app.storage.editions.of(day):
-        by_topic.setdefault(announcement.topic_id, []).append(announcement)
-    names = {topic.id: topic.name for topic in app.storage.topics.all() if not topic.personal}
-    sections = (EditionSection(name, tuple(by_topic[topic])) for topic, name in names.items() if topic in by_topic)
-    remarked = app.storage.editions.remarks(day - timedelta(days=1), day)
-    return EditionPage(day, tuple(sections), remarked.get(day, ()), names)
 
 
 # ---------------------------------------------------------------- the whole of it

@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.app import App
+from newsletter.archiving import archive
 from newsletter.cli import newsletter
 from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.errors import NewsletterError, RunError, UsageError
 from newsletter.importing import Imported, import_readme
 from newsletter.model import Kind, Paper
-from newsletter.publish import archive, publish
+from newsletter.publish import publish
 from newsletter.query import name_query, write_search_query
 from newsletter.rendering.readme import Section, cell, render_archive
 from newsletter.rendering.readme_reading import read_row, row_lines

@@ -34,7 +34,7 @@ LEVELS = (
     ("app",),
     ("queueing",),
     ("backups", "fetching", "joining", "journal", "rehearsal", "remarks", "settling", "warning"),
-    ("backfilling", "collecting", "importing"),
+    ("archiving", "backfilling", "collecting", "importing"),
     ("accounts", "preview", "publish", "status"),
     ("daemon", "demo", "web"),
     ("cli",),

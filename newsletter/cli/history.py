@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from newsletter import backfilling, importing
+from newsletter import archiving, backfilling, importing
 from newsletter import publish as verbs
 from newsletter.backfilling import Filled
 from newsletter.cli.context import Context, DateType
@@ -78,7 +78,7 @@ def backfill(context: Context, since: date, names: tuple[str, ...]) -> None:
                 break
         try:
             with verbs.publishing(app):
-                outcome = verbs.archive(app)
+                outcome = archiving.archive(app)
             click.echo(f"Archive: {f'commit {outcome.commit[:12]}' if outcome.commit else 'unchanged'}.")
         except BusyError as error:
             click.echo(f"Archive: left to the next edition, since {error}.")

@@ -7,6 +7,7 @@ from datetime import date
 
 import click
 
+from newsletter import archiving
 from newsletter import publish as verbs
 from newsletter.archive import Outcome
 from newsletter.cli.context import Context, DateType
@@ -80,7 +81,7 @@ def _deliver_tied(context: Context) -> None:
 def archive(context: Context) -> None:
     """Archive alone: write README and edition pages, and commit them if something changed."""
     with verbs.publishing(context.app):
-        outcome = verbs.archive(context.app)
+        outcome = archiving.archive(context.app)
     click.echo(_describe_archive(outcome))
 
 

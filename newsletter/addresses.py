@@ -70,6 +70,11 @@ def same_address(address: str) -> str:
     return f"{local}@{domain}"
 
 
+def domain_of(address: str) -> str:
+    """The domain of an address, the same for all spellings of it."""
+    return same_address(address).rpartition("@")[2]
+
+
 def keyed(key: bytes, address: str) -> str:
     """What stands for an address where it may not be kept: 32 hexadecimal digits, the same for all its spellings, that
     nobody can turn back without the key."""

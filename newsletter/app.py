@@ -20,7 +20,7 @@ from newsletter.config import Config
 from newsletter.digests import Digests
 from newsletter.mail.message import Address, Letterhead, compose_plain
 from newsletter.mail.tokens import Keyring
-from newsletter.mail.transports import Transport
+from newsletter.mail.transports import Patience, Transport
 from newsletter.mail.transports.maildir import MaildirTransport
 from newsletter.mail.verp import ReturnPath
 from newsletter.model import WEEKDAYS, Account, Paper, Rhythm
@@ -58,6 +58,7 @@ class Outside:
     token: Callable[[], str] = field(default=lambda: secrets.token_hex(8))
     tls: ssl.SSLContext | None = None  # None: the system's certificates
     patience: float = BUSY_TIMEOUT  # seconds that another writer of the database is waited for
+    answers: Patience = field(default_factory=Patience)  # how long a mail server is waited for
 
 
 class App:
@@ -248,7 +249,7 @@ class App:
         smtp = self.config.smtp
         password = smtp.secret.get_secret_value() if smtp.secret else ""
         server = SmtpServer(smtp.host, smtp.port, smtp.security, smtp.username, password, smtp.ehlo_name)
-        return SmtpTransport(server, self.outside.tls)
+        return SmtpTransport(server, self.outside.tls, self.outside.answers)
 
     @cached_property
     def return_path(self) -> ReturnPath | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.addresses import same_address
+from newsletter.addresses import domain_of, same_address
 from newsletter.model import Delivery, DeliveryStatus
 from newsletter.storage.database import Database, Row, from_date, to_date, to_moment, to_text
 from newsletter.storage.instance import Instance
@@ -105,15 +105,14 @@ class Deliveries:
                 upto.isoformat(),
                 moment,
                 to_text(queued.expires),
-                moment,
                 int(queued.welcome),
             )
             for queued in digests
         ]
         self._db.executemany(
             "INSERT INTO deliveries"
-            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due, welcome)"
-            " VALUES (?, 'digest', 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due, welcome, domain)"
+            f" VALUES (?1, 'digest', 'queued', ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, {_DOMAIN})",
             rows,
         )
         return len(rows)
@@ -135,9 +134,18 @@ class Deliveries:
         """
         self._db.execute(
             "INSERT INTO deliveries"
-            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due, payload)"
-            " VALUES (?1, 'single', 'queued', ?2, '', '', ?3, ?4, ?5, ?4, ?6)",
-            (subscriber_id, message_id, day.isoformat(), to_text(now), to_text(expires), single.payload),
+            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due, payload, domain)"
+            " VALUES (?1, 'single', 'queued', ?2, '', '', ?3, ?4, ?5, ?4, ?6,"
+            f" coalesce(?7, {_DOMAIN}, ''))",
+            (
+                subscriber_id,
+                message_id,
+                day.isoformat(),
+                to_text(now),
+                to_text(expires),
+                single.payload,
+                domain_of(single.to) if single.to else None,
+            ),
         )
 
     def chosen_on(self, subscriber_id: int, day: date) -> frozenset[int] | None:
@@ -320,6 +328,9 @@ class Deliveries:
 
 # A single may go to an address of its own, whether it has a subscriber or none.
 _SENT_TO = "json_extract(d.payload, '$.to')"
+# What stands behind the last @ of an address, as `addresses.domain_of` has it.
+_DOMAIN = """(SELECT substr(s.folded, 1 + length(rtrim(s.folded, replace(s.folded, '@', ''))))
+    FROM subscribers AS s WHERE s.id = ?1)"""
 _IS_FORGOTTEN = "(subscriber_id IS NULL AND json_extract(payload, '$.to') IS NULL)"
 _COLUMNS = f"d.*, coalesce({_SENT_TO}, s.email) AS email"
 _LISTING = f"SELECT {_COLUMNS} FROM deliveries AS d LEFT JOIN subscribers AS s ON s.id = d.subscriber_id"

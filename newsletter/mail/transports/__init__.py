@@ -26,6 +26,17 @@ class Answer:
         return f"{self.code} {self.text}".strip() if self.code else self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a server is waited for. RFC 5321 §4.5.3.2 would wait longer, but the queue can."""
+
+    opening: float = 30.0  # to connect, greet, agree on TLS and log in, all of it
+    reply: float = 300.0  # to a command, and to take a message
+    dot: float = 600.0  # after the final dot: who hangs up earlier sends twice
+    first: float = 30.0  # to the first commands that are sent together, which some cannot understand (RFC 2920)
+    pause: float = 2.0  # after a connection could not be opened; each time in a row twice as long
+
+
 class Transport(Protocol):
     """One connection; used by one thread at a time."""
 

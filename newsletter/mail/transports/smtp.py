@@ -12,12 +12,8 @@ from typing import Literal, Self
 from newsletter.addresses import wire_address
 from newsletter.bouncing import Kind, status_in, weigh
 from newsletter.errors import TransportError
-from newsletter.mail.transports import Answer, Verdict
+from newsletter.mail.transports import Answer, Patience, Verdict
 from newsletter.text import INVISIBLE
-
-CONNECT_TIMEOUT = 30.0  # seconds; RFC 5321 §4.5.3.2 would wait longer, but the queue can
-COMMAND_TIMEOUT = 300.0
-DOT_TIMEOUT = 600.0  # after the final dot: who hangs up earlier sends twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,10 @@ class _LostError(Exception):
 class SmtpTransport:
     """One connection to a server. `context` overrides the system's certificates, for tests and private CAs."""
 
-    def __init__(self, server: SmtpServer, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, server: SmtpServer, context: ssl.SSLContext | None = None, patience: Patience | None = None
+    ) -> None:
+        self._patience = patience or Patience()
         self._server = server
         self._given_context = context
         self._smtp: smtplib.SMTP | None = None
@@ -136,10 +135,10 @@ class SmtpTransport:
             raise _LostError(str(error)) from error
         try:
             if smtp.sock is not None:
-                smtp.sock.settimeout(DOT_TIMEOUT)
+                smtp.sock.settimeout(self._patience.dot)
             code, raw = smtp.getreply()
             if smtp.sock is not None:
-                smtp.sock.settimeout(COMMAND_TIMEOUT)
+                smtp.sock.settimeout(self._patience.reply)
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             return Answer(Verdict.UNKNOWN, text=f"no answer after the message: {error}")
@@ -186,9 +185,11 @@ class SmtpTransport:
         """A session that is not connected yet, so that `abort` can reach it while it is."""
         server, name = self._server, self._server.ehlo_name or None
         if server.security == "tls":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=name, timeout=CONNECT_TIMEOUT, context=self._context)
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                local_hostname=name, timeout=self._patience.opening, context=self._context
+            )
         else:
-            smtp = smtplib.SMTP(local_hostname=name, timeout=CONNECT_TIMEOUT)
+            smtp = smtplib.SMTP(local_hostname=name, timeout=self._patience.opening)
         smtp._host = server.host  # type: ignore[attr-defined]  # TLS checks the name by it, and connect() does not set it
         return smtp
 
@@ -209,7 +210,7 @@ class SmtpTransport:
         if server.username:
             smtp.login(server.username, server.password)
         if smtp.sock is not None:
-            smtp.sock.settimeout(COMMAND_TIMEOUT)
+            smtp.sock.settimeout(self._patience.reply)
 
     def _explained(self, error: BaseException, place: str) -> BaseException:
         server = self._server

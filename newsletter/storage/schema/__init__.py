@@ -2,7 +2,7 @@
 
 from sqlite_utils import Database, Migrations
 
-from newsletter.storage.schema import bounces, initial, jobs, readers, requests, search, weather, words
+from newsletter.storage.schema import bounces, initial, jobs, readers, requests, search, sending, weather, words
 
 migrations = Migrations("newsletter")
 
@@ -55,6 +55,12 @@ def m007_bounces(db: Database) -> None:
 def m008_requests(db: Database) -> None:
     """What is asked for on the web until it is done, who is to confirm, and who said yes to what."""
     _execute(db, requests.SQL)
+
+
+@migrations()
+def m009_sending(db: Database) -> None:
+    """What a sender needs to go by its readers' domains."""
+    _execute(db, sending.SQL)
 
 
 def _execute(db: Database, script: str) -> None:

@@ -9,7 +9,7 @@ CHECKERS := tests/checkers
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types format check messages bench wheel clean
+.PHONY: help demo test lint types format check messages torture bench wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ messages: $(VENV)/installed-dev ## Take new words of ours up into the catalogues
 	@$(BIN)/pybabel -q extract -F pyproject.toml -o build/messages.pot --add-location file --sort-by-file newsletter templates
 	@$(BIN)/pybabel -q update -i build/messages.pot -d newsletter/translations -w 120 \
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+
+torture: $(VENV)/installed-dev ## Kill the sender at random moments, for minutes; TORTURE_KILLS=, TORTURE_DELIVERIES=, TORTURE_SEED=
+	@$(BIN)/python tests/torture.py
 
 bench: $(VENV)/installed-dev ## Print what a day costs, beside references; ARGS="--quick" for a short run
 	@$(BIN)/python -m benchmarks $(ARGS)

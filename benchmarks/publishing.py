@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from benchmarks import house, material
@@ -18,13 +19,23 @@ _SAMPLE = 1_000  # readers whose mails tell how long mails will be
 
 def queueing(readers: int) -> Row:
     """Settle today's papers and queue everybody's digest, which is one transaction."""
+    return _queueing(house.few_topics, readers, f"queue {readers:,} digests")
+
+
+def preparing(readers: int, queries: int) -> Row:
+    """The same, with a query of their own for each reader, so many in all: hardly two choose the same."""
+    crowd = partial(house.topics_and_queries, queries)
+    return _queueing(crowd, readers, f"queue {readers:,} digests, {queries:,} queries")
+
+
+def _queueing(crowd: house.Crowd, readers: int, step: str) -> Row:
     with house.temporary() as folder:
-        aside(house.bring_news, folder, house.few_topics, readers, material.NEWS)
+        aside(house.bring_news, folder, crowd, readers, material.NEWS)
         with house.opened(folder) as app:
             cost, decision = measure(lambda: settle(app, material.TODAY))
-            reference = _insert_plainly(app.config.newsletter.database, folder / "copy.db")
+        reference = _insert_plainly(folder / "subscribers.db", folder / "copy.db")
     assert decision.queued == readers
-    step = f"settle {material.NEWS} papers, queue {readers:,} digests"
+    step = f"settle {material.NEWS} papers, {step}"
     return Row(step, readers, "digests", cost, reference, "INSERT of as many rows")
 
 
@@ -49,14 +60,15 @@ def publishing(papers: int, readers: int) -> Row:
 
 
 def _insert_plainly(database: Path, copy: Path) -> float:
-    """Seconds to write the rows of the ledger into a table without an index."""
+    """Seconds to read the rows of the ledger and write them into a table without an index."""
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
-        rows = source.execute("SELECT * FROM deliveries").fetchall()
-        marks = ", ".join("?" * len(rows[0]))
+        (columns,) = source.execute("SELECT count(*) FROM pragma_table_info('deliveries')").fetchone()
+        marks = ", ".join("?" * columns)
 
         def insert() -> None:
             target.execute("DROP TABLE IF EXISTS ledger")
-            target.execute(f"CREATE TABLE ledger ({', '.join(f'c{n}' for n in range(len(rows[0])))})")
+            target.execute(f"CREATE TABLE ledger ({', '.join(f'c{n}' for n in range(columns))})")
+            rows = source.execute("SELECT * FROM deliveries")  # a million are not to be held
             target.executemany(f"INSERT INTO ledger VALUES ({marks})", rows)  # noqa: S608
             target.commit()
 

@@ -18,10 +18,11 @@ from newsletter.archive import Archive
 from newsletter.composition import Composer
 from newsletter.config import Config
 from newsletter.digests import Digests
+from newsletter.mail.draft import Draft
 from newsletter.mail.message import Address, Letterhead, compose_plain
 from newsletter.mail.tokens import Keyring
-from newsletter.mail.transports import Patience, Transport
-from newsletter.mail.transports.maildir import MaildirTransport
+from newsletter.mail.transports import Carrier, Patience
+from newsletter.mail.transports.maildir import MaildirCarrier
 from newsletter.mail.verp import ReturnPath
 from newsletter.model import WEEKDAYS, Account, Paper, Rhythm
 from newsletter.places import Places
@@ -240,16 +241,22 @@ class App:
         name, address = newsletter.sender_name, newsletter.sender_address
         return Archive(archive.path, name, address, push=archive.push, sleep=self.outside.sleep)
 
-    def connect(self) -> Transport:
-        """A new line to where mail goes; nothing is opened before the first message."""
+    def carrier(self) -> Carrier:
+        """A new way to where mail goes; nothing is opened before the first mail."""
         if self.config.delivery.transport == "maildir":
-            return MaildirTransport(self.config.delivery.maildir)
-        from newsletter.mail.transports.smtp import SmtpServer, SmtpTransport
+            return MaildirCarrier(self.config.delivery.maildir)
+        from newsletter.mail.transports.smtp import SmtpCarrier, SmtpServer
 
-        smtp = self.config.smtp
+        smtp, outside = self.config.smtp, self.outside
         password = smtp.secret.get_secret_value() if smtp.secret else ""
-        server = SmtpServer(smtp.host, smtp.port, smtp.security, smtp.username, password, smtp.ehlo_name)
-        return SmtpTransport(server, self.outside.tls, self.outside.answers)
+        return SmtpCarrier(
+            SmtpServer(smtp.host, smtp.port, smtp.security, smtp.username, password, smtp.ehlo_name),
+            smtp.connections,
+            clock=outside.monotonic,
+            context=outside.tls,
+            patience=outside.answers,
+            mails=smtp.per_connection,
+        )
 
     @cached_property
     def return_path(self) -> ReturnPath | None:
@@ -265,9 +272,9 @@ class App:
         """What the mail of a delivery is known by when it comes back; empty if nobody would read it."""
         return self.return_path.token(claim.delivery.id) if self.return_path else ""
 
-    def sign(self, message: bytes) -> bytes:
+    def sign(self, message: bytes | Draft) -> bytes:
         """A message that is ready to go out, with our DKIM signatures before it; without ``[dkim]`` as it is."""
-        return self._signer.sign(message, self.now()) if self.config.dkim else message
+        return self._signer.sign(message, self.now()) if self.config.dkim else bytes(message)
 
     @cached_property
     def _signer(self) -> "Signer":
@@ -288,12 +295,11 @@ class App:
         delivery, made_from = claim.delivery, claim.made_from
         if isinstance(made_from, Single):
             subject, text = self.notices.render(made_from.template, made_from.values, made_from.language)
-            address = Address(delivery.email, delivery.message_id, self.now(), kind=made_from.template)
-            return self.sign(compose_plain(self.letterhead, address, subject, text))
-        digest = digests.of(made_from, delivery.upto)
+            address = Address(delivery.email, delivery.message_id, self.now())
+            return self.sign(compose_plain(self.letterhead, address, made_from.template, subject, text))
+        digest, topics = digests.with_topics(made_from, delivery.upto)
         if not digest.items:
             return None
-        topics = digests.topics_of(digest)
         whom = made_from.id, delivery.email, delivery.message_id
         return self.sign(self.composer.message(digest, topics, *whom, made_from.look, welcome=claim.welcome))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from newsletter.errors import BusyError, RunError
 
 _TRIES, _PAUSE = 1_000, 0.001  # seconds; who looks has it for microseconds, unless the machine is busy
+_LOOKS = 100
 
 
 @contextmanager
@@ -27,12 +28,12 @@ def hold(path: Path, task: str) -> Iterator[None]:
         raise _unusable(path, error) from error
     try:
         if not _taken(handle, path):
-            holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "?"
-            raise BusyError(f"another process ({holder}) is {task} just now")
-        with suppress(OSError):  # the number is for people; on a full disk the lock holds without it
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode("ascii"), 0)
-        yield
+            raise BusyError(f"another process ({_holder(handle)}) is {task} just now")
+        _name(handle, str(os.getpid()))
+        try:
+            yield
+        finally:
+            _name(handle, "")
     finally:
         os.close(handle)
 
@@ -54,6 +55,22 @@ def is_held(path: Path) -> bool:
         return not _locked(handle, fcntl.LOCK_SH, path)
     finally:
         os.close(handle)
+
+
+def _name(handle: int, holder: str) -> None:
+    """Write down who holds it. That is for people; on a full disk the lock holds without it."""
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, holder.encode("ascii"), 0)
+
+
+def _holder(handle: int) -> str:
+    """Who holds it; they write that down in the instant after they took it."""
+    for _ in range(_LOOKS):
+        if found := os.pread(handle, 20, 0).decode("ascii", "replace").strip():
+            return found
+        time.sleep(_PAUSE)
+    return "?"
 
 
 def _taken(handle: int, path: Path) -> bool:

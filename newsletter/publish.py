@@ -25,7 +25,7 @@ from newsletter.archive import Outcome
 from newsletter.archiving import archive
 from newsletter.collecting import hear_refusals
 from newsletter.config import Config
-from newsletter.delivery import Pace, Run, Tally, Work
+from newsletter.delivery import Limits, Run, Tally, Work
 from newsletter.digests import Digests
 from newsletter.errors import BusyError, RunError, SourceError, UsageError, describe
 from newsletter.fetching import fetch
@@ -38,6 +38,7 @@ from newsletter.remarks import remarks
 from newsletter.settling import Decision, queue_only, settle
 from newsletter.sources.calendar import visible
 from newsletter.storage.copies import copy_database
+from newsletter.storage.deliveries import Claim
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.timetable import pause
 from newsletter.warning import warn
@@ -68,6 +69,26 @@ def check_date(app: App, day: date) -> None:
 # ---------------------------------------------------------------- deliver
 
 
+class _Letters:
+    """Makes mails; what they are made from is kept until another process changes it."""
+
+    def __init__(self, app: App) -> None:
+        self._app, self._state = app, app.storage.state()
+        self._digests = Digests(app.storage)
+
+    def renew(self) -> None:
+        """See whether something was changed."""
+        state = self._app.storage.state()
+        if state != self._state:
+            self._state, self._digests = state, Digests(self._app.storage)
+            self._app.composer.forget()
+            _ = self._app.keyring  # refreshed
+
+    def compose(self, claim: Claim) -> bytes | None:
+        """See `App.compose`."""
+        return self._app.compose(claim, self._digests)
+
+
 def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lambda work: work) -> Tally:
     """Send what is due. `work` may add a progress bar, or an event that ends the run.
 
@@ -76,35 +97,23 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
         TransportError: nothing can be handed over.
 
     """
-    smtp = app.config.smtp
-    by_smtp = app.config.delivery.transport == "smtp"
-    kept: dict[tuple[object, ...], Digests] = {}
-
-    def digests() -> Digests:
-        """Kept until another process changes what they are made from."""
-        state = app.storage.state()
-        if state not in kept:
-            kept.clear()
-            kept[state] = Digests(app.storage)
-            app.composer.forget()
-            _ = app.keyring  # refreshed
-        return kept[state]
-
+    letters = _Letters(app)
     with hold(app.lock_file("sender"), "sending"), Journal(app, DELIVER) as journal:
         return Run(
             app.storage,
             work(
                 Work(
-                    connect=app.connect,
-                    compose=lambda claim: app.compose(claim, digests()),
+                    connect=app.carrier,
+                    compose=letters.compose,
+                    renew=letters.renew,
                     sender=app.envelope_sender,
                     envelope_id=app.envelope_id,
                     heard=lambda endings: hear_refusals(app, endings),
                     clock=app.outside.clock,
+                    monotonic=app.outside.monotonic,
                     sleep=app.outside.sleep,
                     chance=app.outside.chance,
-                    connections=smtp.connections if by_smtp else 1,
-                    pace=Pace(smtp.per_second, smtp.per_hour, smtp.per_day) if by_smtp else Pace(),
+                    limits=Limits.of(app.config),
                     pulse=journal.pulse,
                     well=journal.well,
                 )

@@ -1,15 +1,19 @@
 """How things stand: what ran, what is due, what is ill and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.app import App
 from newsletter.bouncing import Kind
+from newsletter.config import Config
 from newsletter.journal import HEARTBEAT, RUN
 from newsletter.locks import is_held
 from newsletter.model import Attempt, DeliveryStatus, HarvestState, Job, Status
+from newsletter.storage.deliveries import KINDS
 from newsletter.storage.harvests import HarvestRecord
+from newsletter.storage.pace import ALL, Cause, Pause
+from newsletter.storage.standing import Standing
 from newsletter.text import without_addresses
 from newsletter.timetable import Turn, next_turn
 
@@ -27,6 +31,7 @@ class Report:
     now: datetime
     running: bool  # `newsletter run` is
     publishing: bool  # an edition is being made just now
+    sending: bool  # a sender is at work, or waits for work
     jobs: dict[str, Job]
     attempt: Attempt | None  # at today's edition
     turn: Turn | None  # what the daemon does next
@@ -41,9 +46,25 @@ class Report:
         str, int
     ]  # of the last seven days: reports of mail that came back, and other mails to its return path
     deliveries: dict[DeliveryStatus, int]
+    digests: dict[DeliveryStatus, int]  # the same without singles, of which strangers must not learn
     next_due: datetime | None
+    queue_age: float  # seconds that the first has been due; 0: none is
+    run: Standing | None  # the sender's, the present or the last one
+    pauses: tuple[Pause, ...]  # of mail to some domains, or of all digests, that are not over
     remarks: tuple[str, ...]
     overdue: tuple[str, ...]
+
+    @property
+    def going(self) -> Standing | None:
+        """The sender's run, while it has something to do."""
+        on = self.sending and self.run is not None and self.run.ended is None and (self.run.under_way or self.run.left)
+        return self.run if on else None
+
+    @property
+    def part_sent(self) -> float | None:
+        """How much of the digests that go out just now is out, from 0 to 1; None if none go out."""
+        left = sum(self.digests.get(status, 0) for status in (DeliveryStatus.QUEUED, DeliveryStatus.SENDING))
+        return self.going.digests / (self.going.digests + left) if self.going is not None and left else None
 
 
 def report(app: App) -> Report:
@@ -52,16 +73,19 @@ def report(app: App) -> Report:
     running, jobs = is_held(app.lock_file(RUN)), storage.jobs.all()
     attempt, newest = storage.attempts.of(app.today()), storage.editions.newest()
     last, good = storage.harvests.newest(), storage.harvests.newest_good()
+    due, pauses = storage.standing.next_due(), storage.pace.pauses()
+    everything, digests = storage.standing.counts()
     late = [
         *_late_daemon(jobs, now, running=running),
         *_late_fetch(app, last, good),
-        *_late_mail(app, now),
+        *_late_mail(app, now, due, pauses),
         *(_failure(job) for job in jobs.values() if _long_ill(job, now)),
     ]
     return Report(
         now=now,
         running=running,
         publishing=is_held(app.lock_file("publish")),
+        sending=is_held(app.lock_file("sender")),
         jobs=jobs,
         attempt=attempt,
         turn=next_turn(app.hours, now, newest, attempt) if running else None,
@@ -73,8 +97,12 @@ def report(app: App) -> Report:
         suppressed=storage.subscribers.suppressed(),
         suspended=storage.bounces.suspended(),
         bounces=storage.bounces.counts(now - _BOUNCES_SHOWN),
-        deliveries=storage.deliveries.counts(),
-        next_due=storage.deliveries.next_due(),
+        deliveries={status: number for status, number in everything.items() if number},
+        digests={status: number for status, number in digests.items() if number},
+        next_due=due,
+        queue_age=max((now - due).total_seconds(), 0.0) if due is not None else 0.0,
+        run=storage.standing.last(),
+        pauses=tuple(pause for pause in pauses if pause.until > now),
         remarks=tuple(_remarks(app, last, jobs, now)),
         overdue=tuple(late),
     )
@@ -94,9 +122,11 @@ def _remarks(app: App, last: HarvestRecord | None, jobs: dict[str, Job], now: da
         )
     if last is not None:
         remarks += last.remarks
-    most, asked = app.config.arxiv.max_queries, sum(topic.personal for topic in app.storage.topics.asked())
-    if app.config.arxiv.source == "api" and asked > most:
-        remarks.append(f"readers have {asked} queries, and [arxiv] max_queries is {most}; all of them are asked")
+    most = app.config.arxiv.max_queries
+    if app.config.arxiv.source == "api" and sum(topic.personal for topic in app.storage.topics.all()) > most:
+        asked = sum(topic.personal for topic in app.storage.topics.asked())  # which takes long with many readers
+        if asked > most:
+            remarks.append(f"readers have {asked} queries, and [arxiv] max_queries is {most}; all of them are asked")
     newest = app.storage.editions.newest()
     if newest is not None and app.today() - newest > _QUIET and last is not None and last.date > newest:
         remarks.append(f"nothing new since {newest}, though arXiv answers: {last.reason}")
@@ -151,17 +181,41 @@ def _late_fetch(app: App, last: HarvestRecord | None, good: HarvestRecord | None
         yield f"nothing was fetched since {app.hours.today(last.ended)}; {latest} is missing"
 
 
-def _late_mail(app: App, now: datetime) -> Iterator[str]:
+def _late_mail(app: App, now: datetime, due: datetime | None, pauses: Sequence[Pause]) -> Iterator[str]:
     """What was not sent: because nobody tries, or because nothing that is tried gets through."""
-    deliveries = app.storage.deliveries
-    due, smtp = deliveries.next_due(), app.config.smtp
-    limited = app.config.delivery.transport == "smtp" and (smtp.per_hour is not None or smtp.per_day is not None)
-    if due is not None and now - due > LATE and not deliveries.tried_since(now - (_DAY if limited else LATE)):
-        yield f"{deliveries.number_due(now)} deliveries wait since {_utc(due)}, and none is tried"
-    batch = deliveries.newest_digests()
+    if due is not None and now - due > LATE and _is_left_lying(app, now, pauses):
+        yield f"{app.storage.deliveries.number_due(now)} deliveries wait since {_utc(due)}, and none is tried"
+    batch = app.storage.deliveries.newest_digests()
     if batch is not None and now - batch.queued > LATE and batch.tried and not batch.sent:
         answer = without_addresses(batch.reply)
         yield f"no digest of {batch.upto} was sent, of those queued {_utc(batch.queued)}; the last answer: {answer}"
+
+
+def _is_left_lying(app: App, now: datetime, pauses: Sequence[Pause]) -> bool:
+    """Whether mail waits that no pause and no limit keeps back, and none was tried for long. Once a pause is over the
+    sender has time to go on."""
+    tried, limited = app.storage.standing.last_tried(), _limited(app.config)
+    for patience, besides in ((LATE, limited), (_DAY, set[str]())):
+        if ALL in besides or (tried is not None and now - tried <= patience):
+            continue
+        for kind in KINDS:
+            resting = {pause.domain for pause in pauses if _keeps_back(pause, kind) and now - pause.until <= LATE}
+            if ALL not in resting and app.storage.standing.waits(kind, now - LATE, besides | resting):
+                return True
+    return False
+
+
+def _limited(config: Config) -> set[str]:
+    """The domains whose mail may wait for longer, since only so many an hour or a day may go there."""
+    if config.delivery.transport != "smtp":
+        return set()
+    limits = [(ALL, config.smtp.per_hour, config.smtp.per_day)]
+    limits += [(domain, limit.per_hour, limit.per_day) for domain, limit in config.smtp.per_domain.items()]
+    return {ALL if domain == "*" else domain for domain, hour, day in limits if (hour, day) != (None, None)}
+
+
+def _keeps_back(pause: Pause, kind: str) -> bool:
+    return pause.cause is Cause.RATE or kind != "single"
 
 
 def _long_ill(job: Job, now: datetime) -> bool:

@@ -1,7 +1,8 @@
 """Tell the operator what is ill, since when and what to do: once, every week while it lasts, and when it is over.
 
-An illness is of the source (too many bad dates in a row) or of a job of the journal (failing for as many days). What
-was told lies in the table of warnings, written with the mail in one transaction.
+An illness is of the source (too many bad dates in a row), of a job of the journal (failing for as many days), or of
+those who are to take our mail and will have none of it (told at once). What was told lies in the table of warnings,
+written with the mail in one transaction.
 """
 
 import logging
@@ -19,6 +20,7 @@ from newsletter.app import App
 from newsletter.errors import StorageError
 from newsletter.model import HarvestState, Job
 from newsletter.sources.calendar import visible
+from newsletter.storage.pace import ALL, Cause, Pause
 from newsletter.storage.singles import Single
 from newsletter.storage.warnings import Told
 from newsletter.text import without_addresses
@@ -26,7 +28,7 @@ from newsletter.timetable import Hours
 
 log = logging.getLogger(__name__)
 
-SOURCE = "source"  # the illness of that name; those of jobs are "job:NAME"
+SOURCE, POLICY = "source", "policy"  # illnesses of that name; those of jobs are "job:NAME", of domains "policy:DOMAIN"
 TEMPLATE = "operator"
 AGAIN = timedelta(days=7)  # between two mails of an illness that lasts
 LIFETIME = timedelta(days=7)  # of a mail that cannot be delivered
@@ -110,6 +112,11 @@ def job_health(job: Job, now: datetime, least: int) -> Health:
     return Health(f"job:{job.name}", job.ill_since, job.ill_since is not None and now - job.ill_since >= least * _DAY)
 
 
+def policy_health(name: str, pause: Pause | None) -> Health:
+    """How our mail is taken; to let digests rest is grave."""
+    return Health(name, pause.since if pause is not None else None, grave=True)
+
+
 def decide(health: Health, told: Told | None, now: datetime) -> Step:
     """What is to be done about it, with what was told before."""
     if health.since is None:
@@ -140,6 +147,8 @@ class Rounds:
         self._app, self._now, self._least = app, app.now(), app.config.newsletter.bad_days
         self._jobs = {f"job:{job.name}": job for job in app.storage.jobs.all().values()}
         self._days = self._look_at_days()
+        pauses = (pause for pause in app.storage.pace.pauses() if pause.cause is Cause.POLICY)
+        self._pauses = {POLICY if pause.domain == ALL else f"{POLICY}:{pause.domain}": pause for pause in pauses}
 
     def go(self) -> None:
         """Decide twice: the second time in the transaction, for another process may look just now."""
@@ -159,14 +168,16 @@ class Rounds:
             Day(day, found, _was_due(app, day), over=app.hours.of(day)[1] <= self._now) for day, found in states.items()
         ]
 
-    def _healths(self) -> Iterable[Health]:
+    def _healths(self, told: Iterable[str]) -> Iterable[Health]:
+        policies = {name for name in told if name.partition(":")[0] == POLICY}
+        yield from (policy_health(name, self._pauses.get(name)) for name in sorted(policies | self._pauses.keys()))
         yield from (job_health(job, self._now, self._least) for job in self._jobs.values())
         source = source_health(self._days, self._app.hours, self._least)
         yield from (source,) if source is not None else ()
 
     def _steps(self) -> Iterable[tuple[Health, Step, Told | None]]:
         told = self._app.storage.warnings.all()
-        for health in self._healths():
+        for health in self._healths(told):
             step = decide(health, told.get(health.name), self._now)
             if step is not Step.NOTHING:
                 yield health, step, told.get(health.name)
@@ -206,10 +217,11 @@ class Rounds:
     def _values(self, health: Health, step: Step, since: datetime) -> dict[str, Any]:
         """What the templates are given; see templates/operator/body.txt."""
         newsletter, job = self._app.config.newsletter, self._jobs.get(health.name)
+        kind, _, name = health.name.partition(":")
         local = since.astimezone(newsletter.timezone)
         return {
             "newsletter": newsletter.name,
-            "illness": job.name if job is not None else SOURCE,
+            "illness": job.name if job is not None else kind,
             "well": step is Step.WELL,
             "since": local.date().isoformat(),
             "at": f"{local:%H:%M}",
@@ -219,8 +231,16 @@ class Rounds:
             "folder": str(self._app.config.path.parent),
             "failure": _shown(job.failure) if job is not None else "",
             "failures": job.failures if job is not None else 0,
-            **self._of_source(() if job is not None else bad_days(self._days) or ()),
+            "domain": name if kind == POLICY else "",
+            **self._of_policy(self._pauses.get(health.name)),
+            **self._of_source(bad_days(self._days) or () if kind == SOURCE else ()),
         }
+
+    def _of_policy(self, pause: Pause | None) -> dict[str, Any]:
+        if pause is None:
+            return {"answer": "", "until": "", "until_at": ""}
+        until = pause.until.astimezone(self._app.config.newsletter.timezone)
+        return {"answer": _shown(pause.reply), "until": until.date().isoformat(), "until_at": f"{until:%H:%M}"}
 
     def _of_source(self, days: Iterable[Day]) -> dict[str, Any]:
         bad = {day.date: day for day in days}

@@ -19,7 +19,9 @@ settings.load_profile("here")
 
 #: The files that take longest, the longest first: where several processes share the tests, none comes to them last.
 LONG = (
+    "test_torture.py",
     "test_mail_accessible.py",
+    "test_faults.py",
     "test_benchmarks.py",
     "test_api_source.py",
     "test_weather.py",
@@ -45,6 +47,11 @@ LONG = (
     "test_import_readme.py",
     "test_languages.py",
     "test_migrations.py",
+    "test_faults_random.py",
+    "test_faults_tls.py",
+    "test_torture_trouble.py",
+    "test_pacing_machine.py",
+    "test_queueing.py",
 )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-WAITS = 30.0  # seconds until a test gives up
+WAITS = 120.0  # seconds until a test gives up; a busy machine needs many
 
 
 def until(happened: Callable[[], bool]) -> None:

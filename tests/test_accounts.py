@@ -15,7 +15,8 @@ from announcing import TOPICS, batches, bring_out, library, morning, newsletter,
 from house import Time, subscribe
 
 from newsletter.app import App
-from newsletter.cli.ledger import editions, status
+from newsletter.cli.editions import editions
+from newsletter.cli.status import status
 from newsletter.demo import faults
 from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.demo.atom import error_feed

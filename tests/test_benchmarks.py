@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.growth import growing
+from benchmarks.growth import Point, growing
 from benchmarks.history import TOPICS, write_down
 from benchmarks.plot import draw
 from newsletter.model import Announcement, Kind
@@ -45,8 +45,22 @@ STEPS = (
     "sign 50 mails of 40 KB, Ed25519",
     "send 50 digests",
     "settle 60 papers, queue 50 digests",
+    "settle 60 papers, queue 50 digests, 100 queries",
     "publish for 50 subscribers",
 )
+GOALS = (  # and what each is measured against
+    ("send to smtp-sink", "smtp-source"),
+    ("send to smtp-sink", "smtplib, 10 threads"),
+    ("send to smtp-sink", "smtplib, 1 connection"),
+    ("send to smtp-sink", "our ledger in memory"),
+    ("send to smtp-sink", "aiosmtplib"),
+    ("send signed, ed25519", "the same, unsigned"),
+    ("send to smtp-sink", "Mailman"),
+    ("send to Postfix", "smtp-source"),
+    ("send over 20 ms of latency", "smtplib, 20 threads"),
+    ("send small digests", "rss2email"),
+)
+HELD = ("newsletter deliver, 50 deliveries",) * 2
 LOADS = (
     "leave with one click",
     "leave with one click",
@@ -62,20 +76,28 @@ def test_every_row_is_printed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(tmp_path / "rows.json")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    steps, _, loads = done.stdout.partition("\n\nThe web front")
-    printed = steps.partition("reference\n")[2].splitlines()
-    rows = json.loads((tmp_path / "rows.json").read_text())
-    for expected, line, row in zip(STEPS, printed, rows[: len(STEPS)], strict=True):
+    printed, read = done.stdout.split("\n\n")[1::2], iter(json.loads((tmp_path / "rows.json").read_text()))
+    steps, goals, held, loads = ([line for line in part.splitlines() if line[:5] != "step "] for part in printed)
+    for expected, line, row in zip(STEPS, steps, read, strict=False):
         assert line.startswith(expected)
         assert row["step"].startswith(expected)
         assert row["reference"]
         assert (row["seconds"] is None) == ("not measured" in row["reference"]) == (row["ratio"] is None)
-    printed = loads.partition("beside it\n")[2].splitlines()
-    for expected, line, row in zip(LOADS, printed, rows[len(STEPS) :], strict=True):
+    for (expected, reference), line, row in zip(GOALS, goals, read, strict=False):
+        assert line.startswith(expected)
+        assert row["step"].startswith(expected)
+        assert reference in line
+        assert (row["ratio"] is None) == ("not measured" in row["reference"])
+    for expected, line, row in zip(HELD, held, read, strict=False):
+        assert line.split("  ")[0].strip() in expected
+        assert row["step"] == expected
+        assert (row["megabytes"] is None) == ("not measured" in line)
+    for expected, line, row in zip(LOADS, loads, read, strict=False):
         assert line.startswith(expected)
         assert row["step"].startswith(expected)
         assert (row["rate"] is None) == ("not measured" in row["beside"])
         assert row["failed"] == 0
+    assert [len(steps), len(goals), len(held), len(loads)] == [len(STEPS), len(GOALS), len(HELD), len(LOADS)]
 
 
 @pytest.mark.parametrize("number", [1_000, 60_000])  # of few that are settled, and of many
@@ -108,7 +130,8 @@ def test_growth_is_drawn() -> None:
         ("compare", 3_000),
         ("show", 3_000),
     ]
-    drawing = draw(points)
+    drawing = draw([*points, *(Point("far", "connections", size, points[0].cost) for size in (1, 50))])
     texts = {element.text for element in ET.fromstring(drawing).iter("{http://www.w3.org/2000/svg}text")}  # noqa: S314 - our own
     assert {"queries", "10", "20", "match and make cards", "papers held", "3,000"} <= texts
+    assert {"connections", "50", "send over 20 ms of latency", "for 10,000 mails of 40 KB"} <= texts
     assert len(drawing) < 60_000

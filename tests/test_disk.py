@@ -1,9 +1,7 @@
 """A disk that is full, or cannot be written: publish says so, and finishes when there is room; nothing comes twice."""
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 from adversity import Newsletter, Said
 from adversity import newsletter as newsletter  # the fixture
+from disks import Disk, mounted
 
 from newsletter.publish import deliver, publishing
 
@@ -19,34 +18,10 @@ FULL = re.compile(
 )
 
 
-class Disk:
-    """A small disk of its own, which can be filled but for a given rest."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self._ballast = path, path / "ballast"
-
-    def leave(self, kilobytes: int) -> None:
-        """Fill it."""
-        state = os.statvfs(self.path)
-        self._ballast.write_bytes(bytes(state.f_bavail * state.f_frsize - kilobytes * 1024))
-
-    def make_room(self) -> None:
-        self._ballast.unlink()
-
-    def remount(self, options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    path = tmp_path / "disk"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here ({done.stderr.strip()}); as root, or under `unshare -rm`, it can")
-    yield Disk(path)
-    subprocess.run(["umount", "--lazy", str(path)], check=True)  # whoever still has a file open there
+    with mounted(tmp_path / "disk", 4) as disk:
+        yield disk
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from email.policy import default
@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 from signing import key, put_key, verdicts
 
 from newsletter.demo.smtp import SmtpStandIn
-from newsletter.mail.dkim import Kind, Signer, SigningKey, relaxed_body, relaxed_headers
-from newsletter.mail.message import Address, Letterhead, compose, compose_plain
+from newsletter.mail.dkim import Kind, Signer, SigningKey
+from newsletter.mail.draft import Draft
+from newsletter.mail.message import Address, Letterhead, compose_plain, make_letter
+from newsletter.mail.relaxed import relaxed_body, relaxed_field
 from newsletter.publish import deliver
 from newsletter.warning import warn
 
@@ -32,9 +34,19 @@ LETTERHEAD = Letterhead(
     "Daily Papers", "Daily Papers", "papers@example.org", "papers.example.org", archive="https://example.org/editions"
 )
 URIS = ("https://example.org/u/TOKEN", "mailto:papers@example.org?subject=unsubscribe%20TOKEN")
-ADDRESS = Address("reader@example.org", "20260106.t1@example.org", START, URIS, date(2026, 1, 6))
-DIGEST = compose(LETTERHEAD, ADDRESS, "Papers of today", b"One\r\n  two\r\n", b"<p>One  two</p>\r\n")
-SINGLE = compose_plain(LETTERHEAD, ADDRESS, "It is ill", b"Since yesterday.\r\n")
+ADDRESS = Address("reader@example.org", "20260106.t1@example.org", START, URIS)
+
+
+def digest(letterhead: Letterhead, subject: str, text: Sequence[bytes], html: Sequence[bytes], *own: bytes) -> Draft:
+    return make_letter(letterhead, date(2026, 1, 6), subject, text, html).to(ADDRESS, own)
+
+
+def single(letterhead: Letterhead, subject: str, text: bytes) -> Draft:
+    return compose_plain(letterhead, ADDRESS, "operator", subject, text)
+
+
+DIGEST = bytes(digest(LETTERHEAD, "Papers of today", [b"One\r\n  two\r\n"], [b"<p>One  two</p>\r\n"]))
+SINGLE = bytes(single(LETTERHEAD, "It is ill", b"Since yesterday.\r\n"))
 
 OPENDKIM = shutil.which("opendkim", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
@@ -207,23 +219,41 @@ values = st.lists(
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Subject", "TO", "list-id"]), st.sampled_from(["", " "]), values)))
-def test_relaxed_headers_are_dkimpys(fields: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
-    raw = [(name + blank, "".join(map("".join, value))) for name, blank, value in fields]
-    head = "\r\n".join(f"{name}:{value}" for name, value in raw).encode()
-    expected = Relaxed.canonicalize_headers([(name.encode(), value.encode() + b"\r\n") for name, value in raw])
-    assert [(name, value + b"\r\n") for name, value in relaxed_headers(head)] == (expected or [(b"", b"\r\n")])
+def test_relaxed_fields_are_dkimpys(fields: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
+    raw = [((name + blank).encode(), "".join(map("".join, value)).encode()) for name, blank, value in fields]
+    expected = Relaxed.canonicalize_headers([(name, value + b"\r\n") for name, value in raw])
+    relaxed = [relaxed_field(b"%b:%b" % field) for field in raw]
+    assert [(name, value + b"\r\n") for name, value in relaxed] == expected
+    head = b"\r\n".join(b"%b:%b" % field for field in raw)
+    assert list(map(relaxed_field, Draft.read(head + b"\r\n\r\n").fields)) == (relaxed or [(b"", b"")])
 
 
 lines = st.lists(
     st.text(st.sampled_from("ab. \t=-é"), max_size=90).map(lambda line: f"{line}\r\n".encode()), max_size=9
-)
+).map(b"".join)
+parts = st.integers(0, 3).flatmap(lambda own: st.tuples(*[lines] * (2 * own + 1)))  # ours, and a reader's own between
+EMPTY = b"  \r\n\t\r\n\r\n\r\n"
 
 
-@given(st.text(max_size=120), st.text(max_size=120), lines.map(b"".join), lines.map(b"".join))
-@example("", "", b".\r\n..\r\n", b"  \r\n\t\r\n\r\n\r\n")
-def test_whatever_we_compose_holds(subject: str, name: str, text: bytes, html: bytes) -> None:
+@given(st.text(max_size=120), st.text(max_size=120), parts, parts)
+@example("", "", (b".\r\n..\r\n",), (EMPTY,))
+@example("", "", (b"a\r\n", EMPTY, EMPTY), (EMPTY, b"a\r\n", b"", b"b  \r\n", EMPTY))
+@example("", "", (b"", EMPTY, b""), (b"",))
+def test_whatever_we_compose_holds(subject: str, name: str, text: Sequence[bytes], html: Sequence[bytes]) -> None:
+    """As it is made from pieces, and as somebody else would read it: what is signed is what goes out."""
     letterhead = Letterhead(name, name, "papers@example.org", "papers.example.org", (name, "team@bücher.example"))
-    for message in (compose(letterhead, ADDRESS, subject, text, html), compose_plain(letterhead, ADDRESS, name, text)):
+    drafts = (
+        digest(letterhead, subject, text[::2], html[::2], *text[1::2], *html[1::2]),
+        digest(letterhead, subject, text[::2], (), *text[1::2]),
+        single(letterhead, name, b"".join(text)),
+    )
+    for draft in drafts:
+        message = bytes(draft)
+        assert b"".join(text) in message
+        assert b"".join(draft.relaxed_body) == Relaxed.canonicalize_body(message.partition(b"\r\n\r\n")[2])
+        both = Signer(BOTH).sign(draft, START)
+        assert both.endswith(message)
+        assert verdicts(both, *BOTH) == [True, True]
         assert verdicts(signed(message), *BOTH) == [True, True]
 
 
@@ -237,7 +267,7 @@ def test_headers_of_one_name_hold_in_their_order() -> None:
 
 def test_addresses_beyond_ascii_hold() -> None:
     letterhead = Letterhead("Käse", "Käse", "käse@bücher.example", "papers.example.org")
-    message = compose(letterhead, ADDRESS, "ℓ₁", b"text\r\n", b"html\r\n")
+    message = bytes(digest(letterhead, "ℓ₁", [b"text\r\n"], [b"html\r\n"]))
     assert not message.isascii()
     assert verdicts(signed(message), *BOTH) == [True, True]
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from announcing import a_paper_each, assert_adds_up, batches, mails, morning, newsletter
 from announcing import library as announced
+from carrying import Courier
 from house import Library, Time, make_app, make_paper, subscribe
 
 from newsletter.accounts import days
@@ -313,28 +314,6 @@ def test_a_sender_is_well_again_when_it_has_looked_or_a_server_has_answered(hous
     assert report(house.app).overdue == ()
 
 
-class Answering:
-    """A transport that gives everybody one answer."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-
-    def send(self, _sender: str, _recipient: str, _message: bytes, _envelope_id: str = "") -> Answer:
-        return self._answer
-
-    def abort(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
-
-
 REFUSED = Answer(Verdict.REFUSED, 550, "5.1.1 <reader@example.org> unknown")
 DEFERRED = Answer(Verdict.DEFERRED, 451, "4.7.1 later")
 
@@ -346,7 +325,7 @@ def test_days_on_which_nothing_gets_through_are_overdue(house: House, answer: An
         house.library.answers[GRAPHS].insert(0, make_paper(10 + day))
         house.live(7.1)
         for _ in range(33):
-            deliver(house.app, work=lambda work: replace(work, connect=lambda: Answering(answer)))
+            deliver(house.app, work=lambda work: replace(work, connect=lambda: Courier(lambda _: answer)))
             house.time.now += timedelta(minutes=30)
             late = [line for line in report(house.app).overdue if line.startswith("no digest of")]
             waited = house.time.now - MIDNIGHT - timedelta(days=day, hours=7)
@@ -360,7 +339,7 @@ def test_a_large_edition_on_its_way_is_not_overdue(house: House) -> None:
     subscribe(house.app, "one@example.org", "two@example.org", "three@example.org")
     house.live(7.1)
     stop = threading.Event()
-    deliver(house.app, work=lambda work: replace(work, stop=stop, progress=lambda _done: stop.set()))
+    deliver(house.app, work=lambda work: replace(work, stop=stop, well=stop.set))
     house.time.now += timedelta(minutes=59)
     assert report(house.app).overdue == ()
     house.time.now += timedelta(minutes=10)

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
 
 import pytest
+from carrying import Courier
 from house import Time, bring, crowd, day, make_app, make_paper, queue, subscribe
 
 from newsletter.app import App
 from newsletter.config import TopicSection
 from newsletter.delivery import Work
-from newsletter.mail.transports import Answer, Verdict
+from newsletter.mail.transports import Answer, Parcel, Verdict
 from newsletter.model import (
     Choice,
     DeliveryStatus,
@@ -37,32 +37,25 @@ PEOPLE = [f"reader{number}@example.org" for number in range(len(CHOICES))]
 PAUSES = [timedelta(minutes=10), timedelta(hours=5), timedelta(hours=26), timedelta(days=2), timedelta(days=9)]
 
 
-class Post:
-    """A transport that answers by chance, and remembers whom it told what."""
+class Post(Courier):
+    """Answers by chance, and remembers whom it told what."""
 
     def __init__(self, chance: random.Random) -> None:
+        super().__init__(self.send)
         self.chance, self.accepts = chance, 1.0
         self.verdicts = [Verdict.DEFERRED, Verdict.DEFERRED, Verdict.UNKNOWN]
         self.told: dict[str, dict[str, set[str]]] = defaultdict(dict)  # by reader, by Message-ID
         self.during: Callable[[], object] = lambda: None
 
-    def send(self, sender: str, recipient: str, message: bytes, envelope_id: str = "") -> Answer:
+    def send(self, parcel: Parcel) -> Answer:
         self.during()
+        message = parcel.message
         if self.chance.random() > self.accepts:
             return Answer(self.chance.choice(self.verdicts), 450, "not now")
         (message_id,) = re.findall(r"Message-ID: <(.*?)>", message.decode())
         versions = set(re.findall(r"abs/(0001\.\d{5}v\d+)", message.decode().replace("=\r\n", "")))
-        self.told[recipient][message_id] = versions
+        self.told[parcel.recipient][message_id] = versions
         return Answer(Verdict.ACCEPTED, 250, "ok")
-
-    def close(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
 
 
 NOTICE = {"newsletter": "Daily Papers", "illness": "archive", "well": True, "since": "2026-01-06", "at": "07:00"}

@@ -35,7 +35,7 @@ LEVELS = (
     ("queueing",),
     ("backups", "fetching", "joining", "journal", "rehearsal", "remarks", "settling", "warning"),
     ("archiving", "backfilling", "collecting", "importing"),
-    ("accounts", "preview", "publish", "status"),
+    ("accounts", "checking", "preview", "publish", "resending", "retrying", "status"),
     ("daemon", "demo", "web"),
     ("cli",),
     ("__main__",),

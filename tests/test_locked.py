@@ -179,9 +179,19 @@ def test_an_answer_that_cannot_be_recorded_is_one_mail_too_many(
     assert len({message_from_bytes(raw)["Message-ID"] for _, raw in server.received}) == 5
 
 
-def test_told_to_stop_it_tries_once_more(app: App, time: Time, caplog: pytest.LogCaptureFixture) -> None:
-    stop = threading.Event()
+def test_told_to_stop_it_tries_once_more(
+    app: App, server: SmtpStandIn, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, script = threading.Event(), server.script
+
+    def stop_at_the_lock(step: Step) -> str | None:
+        reply = script(step)
+        if len(server.received) == 2:
+            stop.set()
+        return reply
+
+    server.script = stop_at_the_lock
     with pytest.raises(StorageError, match=LOCKED):
-        deliver(app, work=lambda work: replace(work, stop=stop, progress=lambda _number: stop.set()))
+        deliver(app, work=lambda work: replace(work, stop=stop))
     assert time.slept == []
     assert caplog.text.count("not recorded yet") == 1

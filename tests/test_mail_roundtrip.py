@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 import dovecot
 import postfix
 import pytest
+from carrying import send
 from material import DIGESTS
 
 from newsletter.mail.transports import Verdict
-from newsletter.mail.transports.smtp import SmtpServer, SmtpTransport
 from newsletter.preview import Mail
 
 MISSING = postfix.MISSING or dovecot.MISSING
@@ -26,14 +26,13 @@ class Post:
     """The way from us to a reader: SMTP to Postfix, LMTP to Dovecot, IMAP to the reader."""
 
     def __init__(self, port: int, server: dovecot.Dovecot) -> None:
-        self._smtp, self._server = SmtpServer("127.0.0.1", port, "none"), server
+        self._port, self._server = port, server
 
     def passed(self, user: str, *messages: bytes) -> list[bytes]:
         """What the reader has of these messages, the first that the user gets."""
-        with SmtpTransport(self._smtp) as transport:
-            for message in messages:
-                answer = transport.send(SENDER, f"{user}@example.org", message)
-                assert answer.verdict is Verdict.ACCEPTED, answer
+        for message in messages:
+            answer = send("127.0.0.1", self._port, SENDER, f"{user}@example.org", message)
+            assert answer.verdict is Verdict.ACCEPTED, answer
         return self._server.mails(user, len(messages))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from attacks import ENCODED_WORDS, LINE_ENDS, OWN_HOST, ask, bring_out_hostile, last_letter, say_yes
+from carrying import send, to_server
 from click.testing import CliRunner
 from house import Time, day, make_app, make_paper, queue, subscribe
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from newsletter.config import load
 from newsletter.csvfile import csv_line
 from newsletter.demo.smtp import SmtpStandIn
 from newsletter.errors import AddressError, ConfigError
-from newsletter.mail.transports.smtp import SmtpServer, SmtpTransport
+from newsletter.mail.transports import Parcel
 from newsletter.publish import deliver
 
 ANN = "ann@example.org"
@@ -131,14 +132,16 @@ def test_odd_addresses_are_mailed_as_they_are_and_to_nobody_else(front: WebFront
 
 def test_no_command_comes_in_by_an_address() -> None:
     """Each text is refused before a byte of it is sent; the server hears of nobody."""
-    with SmtpStandIn() as server, closing(SmtpTransport(SmtpServer(server.host, server.port, "none"))) as line:
+    message = b"Subject: x\r\n\r\nx\r\n"
+    with SmtpStandIn() as server, closing(to_server(server.host, server.port)) as carrier:
         for text in NOT_ONE_ADDRESS:
             with pytest.raises(AddressError):
-                line.send("papers@example.org", text, b"Subject: x\r\n\r\nx\r\n")
+                carrier.take(Parcel(1, "papers@example.org", text, message))
             with pytest.raises(AddressError):
-                line.send(text, ANN, b"Subject: x\r\n\r\nx\r\n")
-        assert server.received == []
-        assert line.send("papers@example.org", ANN, b"Subject: x\r\n\r\nx\r\n").code == 250
+                carrier.take(Parcel(1, text, ANN, message))
+        assert carrier.under_way == 0
+        assert server.connections == 0
+        assert send(server.host, server.port, "papers@example.org", ANN, message).code == 250
     ((envelope, _),) = server.received
     assert (envelope.sender, envelope.recipients) == ("papers@example.org", (ANN,))
 

@@ -4,7 +4,7 @@ import email
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as clock
 from email.message import EmailMessage
 from email.policy import default
@@ -25,6 +25,7 @@ from newsletter.model import DeliveryStatus, HarvestState, Suppression
 from newsletter.publish import deliver
 from newsletter.status import report
 from newsletter.storage.database import to_text
+from newsletter.storage.pace import ALL, Cause, Pause
 from newsletter.storage.warnings import Told
 from newsletter.timetable import Hours
 from newsletter.warning import AGAIN, Day, Health, Rounds, Step, decide, source_health, warn
@@ -395,6 +396,116 @@ def test_the_words_of_a_failing_job(app: App, time: Time, job: str) -> None:
     assert advice in said
     assert "arXiv" not in said
     assert "newsletter status newsletter editions list" in said
+
+
+def refuse(
+    app: App, domain: str, *, hours: int = 1, since: datetime | None = None, cause: Cause = Cause.POLICY
+) -> None:
+    """Let mail to a domain rest from now on."""
+    now = app.now()
+    pause = Pause(domain, cause, since or now, now, now + timedelta(hours=hours), 1, "550 5.7.1 … is on our blocklist")
+    with app.storage.write():
+        app.storage.pace.keep(pause)
+
+
+def accept(app: App, domain: str) -> None:
+    with app.storage.write():
+        app.storage.pace.forget(domain, Cause.POLICY)
+
+
+def test_a_domain_that_refuses_us_is_told_at_once_and_when_it_takes_our_mail_again(app: App, time: Time) -> None:
+    told, began = [], app.now()
+    for hours in (1, 2, 4, 8):
+        refuse(app, "gmail.com", hours=hours, since=began)
+        warn(app)
+        warn(app)
+        told += subjects(app)
+        time.now += timedelta(hours=hours)
+    assert told == ["Daily Papers: gmail.com refuses our digests since Tuesday, 6 January 2026"]
+    refuse(app, "gmail.com", hours=24, since=began)
+    time.now += timedelta(days=8)
+    warn(app)
+    assert subjects(app) == told  # it lasts
+    accept(app, "gmail.com")
+    warn(app)
+    warn(app)
+    assert subjects(app) == ["Daily Papers: gmail.com takes our digests again"]
+    assert app.storage.warnings.all() == {}
+
+
+def test_each_who_refuses_is_an_illness_of_its_own(app: App) -> None:
+    for domain in ("gmail.com", "bücher.example", ALL):
+        refuse(app, domain)
+        warn(app)
+    assert app.storage.warnings.all().keys() == {"policy", "policy:gmail.com", "policy:bücher.example"}
+    accept(app, ALL)
+    warn(app)
+    assert app.storage.warnings.all().keys() == {"policy:gmail.com", "policy:bücher.example"}
+    assert len(subjects(app)) == 4
+
+
+def test_a_domain_that_only_slows_us_down_is_no_illness(app: App) -> None:
+    refuse(app, "gmail.com", cause=Cause.RATE)
+    warn(app)
+    assert subjects(app) == []
+
+
+REFUSERS = {
+    "gmail.com": (
+        "gmail.com refuses our digests on grounds of policy since Tuesday, 6 January 2026, 08:00 (Europe/Berlin).",
+        "Digests to gmail.com rest until Tuesday, 6 January 2026, 10:00 (Europe/Berlin); all other mail goes on.",
+        "Daily Papers: gmail.com refuses our digests since Tuesday, 6 January 2026",
+    ),
+    ALL: (
+        "Several domains refuse our digests on grounds of policy since Tuesday, 6 January 2026, 08:00 (Europe/Berlin).",
+        "All digests rest until Tuesday, 6 January 2026, 10:00 (Europe/Berlin). Confirmations, and what else readers",
+        "Daily Papers: several domains refuse our digests since Tuesday, 6 January 2026",
+    ),
+}
+
+
+@pytest.mark.parametrize("domain", REFUSERS)
+def test_the_words_of_a_refusal(tmp_path: Path, time: Time, domain: str) -> None:
+    with closing(house(tmp_path, time, timezone="Europe/Berlin", language="de")) as app:
+        refuse(app, domain, hours=2)
+        warn(app)
+        (mail,) = delivered(app)
+        said, (opening, meanwhile, subject) = words(mail), REFUSERS[domain]
+        assert mail["Subject"] == subject
+        assert f"{opening} The last reasons * 550 5.7.1 … is on our blocklist What goes on by itself" in said
+        assert f"What goes on by itself {meanwhile}" in said
+        assert "if they are refused again, they rest twice as long, a day at most." in said
+        assert "Do SPF, DKIM and DMARC pass" in said
+        assert "newsletter deliveries list --status deferred" in said
+        assert "What failed" not in said
+        assert "It failed" not in said
+        assert all(len(line) <= 72 for line in mail.get_content().splitlines() if str(tmp_path) not in line)
+
+
+@pytest.mark.parametrize(
+    ("domain", "opening"),
+    [
+        ("gmail.com", "gmail.com takes our digests again."),
+        (ALL, "Our digests are taken again. Several domains refused"),
+    ],
+)
+def test_the_words_of_the_end_of_a_refusal(app: App, domain: str, opening: str) -> None:
+    refuse(app, domain)
+    warn(app)
+    accept(app, domain)
+    warn(app)
+    _, mail = delivered(app)
+    assert words(mail).startswith(opening)
+    assert "refused" in words(mail)
+    assert "since Tuesday, 6 January 2026, 07:00 (UTC). Who missed one gets what it held in their next one." in words(
+        mail
+    )
+    assert "What to do" not in words(mail)
+
+
+def test_the_guide_has_the_page_that_the_mail_names() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert "\n### When our mail is refused\n" in guide
 
 
 def test_the_words_of_the_end(app: App, time: Time) -> None:

@@ -26,7 +26,8 @@ from announcing import (
 from house import Time, subscribe
 
 from newsletter.app import App
-from newsletter.cli.ledger import editions, status
+from newsletter.cli.editions import editions
+from newsletter.cli.status import status
 from newsletter.demo import bodies, faults
 from newsletter.demo.announcements import Release
 from newsletter.demo.arxiv import ArxivStandIn

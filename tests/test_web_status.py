@@ -1,9 +1,11 @@
 """How the newsletter stands, for readers, load balancers and Prometheus; and why a date has no edition."""
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,9 +13,14 @@ from house import START, day, make_paper, queue, subscribe
 from prometheus_client.parser import text_string_to_metric_families
 from webfront import WebFront, web_front
 
+from newsletter.locks import hold
 from newsletter.model import DeliveryStatus, HarvestState, Suppression
 from newsletter.sources.calendar import Calendar
+from newsletter.storage.database import to_text
 from newsletter.storage.harvests import HarvestRecord
+from newsletter.storage.pace import Cause, Pause
+from newsletter.storage.singles import Single
+from newsletter.storage.standing import Standing
 from newsletter.timetable import Hours
 from newsletter.web import reasons
 from newsletter.web.reasons import Days, Reason
@@ -135,6 +142,48 @@ def test_what_becomes_of_mail(tmp_path: Path) -> None:
         assert "what was not taken is tried again" in front.page("/status")
 
 
+def sending(front: WebFront, **numbers: Any) -> AbstractContextManager[None]:
+    """A sender at work, as it has written down how it stands."""
+    with front.app.storage.write():
+        front.app.storage.standing.write(Standing(4711, START, front.app.now(), **numbers))
+    return hold(front.app.lock_file("sender"), "sending")
+
+
+def test_how_far_mail_is(tmp_path: Path) -> None:
+    with web_front(tmp_path) as front:
+        queue(front.app, READER, "other@example.org", "third@example.org")
+        with sending(front, connections=2, under_way=1, sent=11, digests=9, left=2):
+            assert "Mail is going out just now; 75\N{NO-BREAK SPACE}% of it is out." in front.page("/status")
+            german = front.page("/status", headers={"Accept-Language": "de"})
+            assert "Gerade werden E-Mails verschickt; 75\N{NO-BREAK SPACE}% davon sind hinaus." in german
+            assert front.get("/health").json == {"status": "ok", "overdue": 0, "part_sent": 0.75}
+        front.time.now += timedelta(minutes=2)
+        assert "Mail is going out just now." in front.page("/status")  # it waits; nobody is there
+        assert front.get("/health").json == {"status": "ok", "overdue": 0}
+
+
+def test_almost_is_not_all(tmp_path: Path) -> None:
+    with web_front(tmp_path) as front:
+        queue(front.app, READER)
+        with sending(front, sent=99_999, digests=99_999, left=1):
+            assert "; 99\N{NO-BREAK SPACE}% of it is out." in front.page("/status")
+
+
+def test_of_mail_to_one_reader_alone_nothing_is_said(tmp_path: Path) -> None:
+    with web_front(tmp_path) as front:
+        before = {path: front.page(path) for path in ("/status", "/health")} | numbers(front)
+        now, storage = front.app.now(), front.app.storage
+        with storage.write():
+            single = Single("confirm", {}, to=READER)
+            storage.deliveries.queue_single(single, "<1@example.org>", day=day(), expires=now, now=now)
+            storage.database.execute("UPDATE deliveries SET status = 'sending'")
+        front.time.now += timedelta(minutes=2)
+        with sending(front, connections=1, under_way=1, sent=3, deferred=1, rate=1.5, left=1):
+            after = {path: front.page(path) for path in ("/status", "/health")} | numbers(front)
+        ours = {key: value for key, value in after.items() if "http" not in key[0] and "process" not in key[0]}
+        assert {key for key in ours if before[key] != ours[key]} == {("newsletter_sender_running", "")}
+
+
 def change(front: WebFront, status: DeliveryStatus) -> None:
     with front.app.storage.write():
         front.app.storage.database.execute("UPDATE deliveries SET status = ?", (status,))
@@ -207,6 +256,8 @@ def test_metrics(tmp_path: Path) -> None:
         assert found["newsletter_deliveries", "queued"] == 2
         assert found["newsletter_suppressed", ""] == 1
         assert found["newsletter_queue_age_seconds", ""] == 86_400
+        assert found["newsletter_queue_length", ""] == 2
+        assert found["newsletter_sender_running", ""] == 0
         assert found["newsletter_edition_age_days", ""] == 1
         assert found["newsletter_fetch_age_seconds", ""] == 86_400
         assert found["newsletter_overdue", ""] == 1
@@ -218,3 +269,35 @@ def test_metrics(tmp_path: Path) -> None:
         assert "@" not in text
         assert "secret" not in text
         assert "nowhere" not in text
+
+
+def test_metrics_of_a_run(tmp_path: Path) -> None:
+    with web_front(tmp_path) as front:
+        queue(front.app, *(f"reader{number}@example.org" for number in range(6)))
+        later = front.app.now() + timedelta(minutes=5)
+        endings = {"sent": 2, "bounced": 1, "deferred": 1, "sending": 1}
+        storage = front.app.storage
+        with storage.write():
+            ids = iter(row["id"] for row in storage.database.rows("SELECT id FROM deliveries"))
+            for status, number in endings.items():
+                for _ in range(number):
+                    change = "UPDATE deliveries SET status = ?, due = ? WHERE id = ?"
+                    storage.database.execute(change, (status, to_text(later), next(ids)))
+            for domain in ("gmail.com", "example.com"):
+                storage.pace.keep(Pause(domain, Cause.RATE, START, START, later, 1, "421 4.7.28 too fast"))
+        with sending(front, connections=4, under_way=3, sent=2, bounced=1, rate=12.5, left=1, deferrals=7):
+            found = numbers(front)
+        statuses = {"queued": 1, "suppressed": 0, "expired": 0, **endings}
+        assert {status: found["newsletter_deliveries", status] for status in statuses} == statuses
+        assert [found["newsletter_digests_total", answer] for answer in ("sent", "deferred", "bounced")] == [2, 7, 1]
+        assert [found[f"newsletter_sender_{name}", ""] for name in ("running", "connections", "under_way", "rate")] == [
+            1, 4, 3, 12.5,
+        ]  # fmt: skip
+        assert found["newsletter_queue_length", ""] == 1
+        assert [found["newsletter_pauses", cause] for cause in ("rate", "policy")] == [2, 0]
+        assert "gmail" not in front.page("/metrics")  # there may be one reader alone at a domain
+        gone = numbers(front)  # the sender was killed
+        assert [gone[f"newsletter_sender_{name}", ""] for name in ("running", "connections", "under_way", "rate")] == [
+            0
+        ] * 4
+        assert gone["newsletter_digests_total", "sent"] == 2

@@ -10,18 +10,21 @@ import click
 from newsletter import __version__
 from newsletter.cli import (
     bounces,
+    checking,
+    deliveries,
     demo,
     dkim,
+    editions,
     history,
     keeping,
     keys,
-    ledger,
     logs,
     preview,
     publishing,
     running,
     serving,
     setup,
+    status,
     subscribers,
     topics,
 )
@@ -69,8 +72,8 @@ def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: b
 
 
 for module in (
-    setup, publishing, preview, running, serving, topics, subscribers, ledger, bounces, keeping, history, dkim, keys,
-    demo,
+    setup, publishing, preview, running, serving, topics, subscribers, editions, deliveries, status, checking, bounces,
+    keeping, history, dkim, keys, demo,
 ):  # fmt: skip
     for command in module.COMMANDS:
         newsletter.add_command(command)

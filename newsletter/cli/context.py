@@ -4,8 +4,8 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,9 @@ from typing import Any
 import click
 
 from newsletter.app import App
+from newsletter.cli import bars
 from newsletter.config import load
+from newsletter.storage.standing import Standing
 from newsletter.text import INVISIBLE
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -54,19 +56,18 @@ class Context:
             if name in self.__dict__:
                 self.__dict__[name].close()
 
-    @contextmanager
-    def progress(self, label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    def progress(self, label: str, unit: str) -> AbstractContextManager[Callable[[int, int | None], None]]:
         """A progress bar on a terminal, nothing elsewhere; call what it yields with (done, total)."""
-        if self.quiet or not sys.stderr.isatty():
-            yield lambda _done, _total: None
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        return bars.counting(label, unit) if self.is_watched else nullcontext(lambda _done, _total: None)
 
-        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(label, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+    def sending(self) -> AbstractContextManager[Callable[[Standing], None]]:
+        """The same for mail that goes out; call what it yields with how it stands."""
+        return bars.sending() if self.is_watched else nullcontext(lambda _standing: None)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody sits before it who wants to see how it goes."""
+        return not self.quiet and sys.stderr.isatty()
 
 
 def private(path: str, flags: int) -> int:

@@ -1,5 +1,6 @@
 """`newsletter publish` and its stages."""
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -64,6 +65,8 @@ def deliver(context: Context, stay: bool, tied: bool) -> None:
     if tied:
         _deliver_tied(context)
         return
+    if stay and not context.is_watched and not context.quiet:  # a service: its log tells how it goes
+        logging.getLogger().setLevel(min(logging.INFO, logging.getLogger().level))
     with ExitStack() as stack:
         tally = verbs.deliver(context.app, stay=stay, work=_watched(context, stack))
     click.echo(_describe_tally(tally))
@@ -106,7 +109,8 @@ def describe(report: verbs.Report, *, dry_run: bool) -> list[str]:
 
 def _describe_tally(tally: Tally) -> str:
     words = [f"{tally[status]} {status}" for status in DeliveryStatus if tally[status]]
-    held = f"; the rest waits: {tally.held_back}" if tally.held_back else ""
+    until = f" until {tally.held_until:%Y-%m-%d %H:%M} UTC" if tally.held_until else ""
+    held = f"; the rest waits{until}: {tally.held_back}" if tally.held_back else ""
     return f"Mail: {', '.join(words) or ('nothing was sent' if held else 'nothing was due')}{held}."
 
 
@@ -120,17 +124,7 @@ def _watched(context: Context, stack: ExitStack) -> Callable[[Work], Work]:
     """Add a progress bar and a clean end on SIGTERM to a delivery run, for as long as `stack` lives."""
 
     def add(work: Work) -> Work:
-        stop = stack.enter_context(stop_on_signal())
-        show = stack.enter_context(context.progress("Sending", "mails"))
-        due = context.app.storage.deliveries.number_due(context.app.now())
-        done = 0
-
-        def progress(number: int) -> None:
-            nonlocal done
-            done += number
-            show(done, max(due, done))
-
-        return replace(work, stop=stop, progress=progress)
+        return replace(work, stop=stack.enter_context(stop_on_signal()), show=stack.enter_context(context.sending()))
 
     return add
 

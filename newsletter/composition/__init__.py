@@ -1,28 +1,27 @@
 """From a reader's digest to the bytes of their mail: pieces found or made, joined, and put under headers."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 
 from newsletter.addresses import mailto
+from newsletter.composition.printing import Print
+from newsletter.composition.shelf import Shelf
 from newsletter.composition.stock import Stock
-from newsletter.mail.message import Address, Letterhead, compose
+from newsletter.mail.draft import Draft
+from newsletter.mail.message import Address, Letterhead
 from newsletter.mail.tokens import Keyring
 from newsletter.model import Announcement, Detail, Digest, Format, Kind, Look, Topic
-from newsletter.rendering.digest import Assembler, Body, Brand, Links, Shared
+from newsletter.rendering.digest import Assembler, Body, Brand, Links
 from newsletter.rendering.fragments import Fragment
 from newsletter.rendering.words import LANGUAGES
 from newsletter.storage import Storage
 
 _LARGEST_NUMBER = (1 << 63) - 1  # SQLite's
 _LONGEST_ADDRESS = "&" * 254  # characters (RFC 5321, erratum 1690), each of those that take the most room
-_KEPT_BYTES = 32 * 2**20  # of joined mails that readers share
 _OURS = Look()
-
-#: What readers have in common who share a joined mail: the digest, its topics by name, language, detail, welcome.
-_Key = tuple[int, tuple[str, ...], str, Detail, bool]
 
 
 class Composer:
@@ -47,8 +46,7 @@ class Composer:
         self._keyring, self._templates, self._clock, self._stored = keyring, templates, clock, stored
         self._stocks: dict[str, Stock] = {}  # by language
         self._assemblers: dict[tuple[str, Detail], Assembler] = {}
-        self._shared: OrderedDict[_Key, tuple[Digest, Shared]] = OrderedDict()
-        self._kept_bytes = 0
+        self._shelf = Shelf()
 
     def prepare(
         self, announcements: Iterable[Announcement], languages: Iterable[str] = ()
@@ -77,7 +75,7 @@ class Composer:
     ) -> Body:
         """Subject and parts of one reader's mail; `topics` are theirs in order, by id. Of a mail of text alone the HTML
         is empty."""
-        shared = self._shared_mail(digest, topics, look, welcome=welcome)
+        shared = self._print(digest, topics, look, welcome=welcome).shared
         return shared.body(Links(self.unsubscribe_uris(subscriber_id)[0], email), html=look.format is Format.HTML)
 
     def message(
@@ -90,42 +88,41 @@ class Composer:
         look: Look = _OURS,
         *,
         welcome: bool = False,
-    ) -> bytes:
-        """One reader's mail, ready for the wire; with `welcome` it greets somebody who has just subscribed."""
+    ) -> Draft:
+        """One reader's mail, ready to be signed; with `welcome` it greets somebody who has just subscribed."""
         uris = self.unsubscribe_uris(subscriber_id)
-        shared = self._shared_mail(digest, topics, look, welcome=welcome)
-        body = shared.body(Links(uris[0], email), html=look.format is Format.HTML)
-        address = Address(email, message_id, self._clock(), uris, digest.upto)
-        return compose(self._letterhead, address, body.subject, body.text, body.html)
+        address = Address(email, message_id, self._clock(), uris)
+        found = self._print(digest, topics, look, welcome=welcome)
+        return found.to(address, Links(uris[0], email), html=look.format is Format.HTML)
 
     def unsubscribe_uris(self, subscriber_id: int) -> tuple[str, ...]:
         """How this reader leaves, the best way first; the token in it does nothing else."""
         token = self._keyring.make("unsubscribe", subscriber_id)
-        by_mail = mailto(self._letterhead.leave or self._letterhead.sender_address, f"unsubscribe {token}")
-        on_the_web = self._brand.places.unsubscribe(token)
+        by_mail, on_the_web = f"{self._leave_by_mail}{token}", self._brand.places.unsubscribe(token)
         return (on_the_web, by_mail) if on_the_web else (by_mail,)
+
+    @cached_property
+    def _leave_by_mail(self) -> str:
+        """An address that only lacks the token, which needs no encoding."""
+        return mailto(self._letterhead.leave or self._letterhead.sender_address, "unsubscribe ")
 
     def forget(self) -> None:
         """Read again what is stored, when it is wanted next: another process may have made it anew."""
         for stock in self._stocks.values():
             stock.forget()
         self._assemblers = {}
-        self._shared.clear()
-        self._kept_bytes = 0
+        self._shelf = Shelf()
 
-    def _shared_mail(self, digest: Digest, topics: Mapping[int, Topic], look: Look, *, welcome: bool) -> Shared:
+    def _print(self, digest: Digest, topics: Mapping[int, Topic], look: Look, *, welcome: bool) -> Print:
         language, detail = self._language(look.language), look.detail
-        key = id(digest), tuple(topic.label for topic in topics.values()), language, detail, welcome
-        if key not in self._shared:
+        key = id(digest), language, detail, welcome
+        found = self._shelf.get(key, topics)
+        if found is None:
             self._stock(language).measure(digest.items)
             shared = self._assembler(language, detail).shared(digest, topics, welcome=welcome)
-            # The digest is kept along, lest another one get its id.
-            self._shared[key] = digest, shared
-            self._kept_bytes += shared.size
-            while self._kept_bytes > _KEPT_BYTES and len(self._shared) > 1:
-                _, (_, dropped) = self._shared.popitem(last=False)
-                self._kept_bytes -= dropped.size
-        return self._shared[key][1]
+            found = Print(shared, self._letterhead, digest.upto)
+            self._shelf.put(key, digest, topics, found)
+        return found
 
     def _language(self, chosen: str) -> str:
         """The language of a choice; the newsletter's where none was made, and where the one chosen is no more."""

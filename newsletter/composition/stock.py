@@ -3,16 +3,17 @@
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from newsletter.model import Announcement, Item, Kind
 from newsletter.rendering.digest import Brand
-from newsletter.rendering.environment import make_environment
 from newsletter.rendering.fragments import Form, Fragment, card_name, forms_of
 from newsletter.storage.fragments import Fragments
 
-_KEPT_CARDS = 5_000
+if TYPE_CHECKING:
+    import jinja2
+
+_KEPT_CARDS = 2_500
 _KEPT_SIZES = 100_000
 
 _Told = tuple[tuple[str, int], Kind, bool]
@@ -88,11 +89,13 @@ class Stock:
         for card in cards:
             self._cards[card.name], sizes[card.name] = card, len(card.html)
 
-    @cached_property
-    def _environment(self) -> jinja2.Environment:
-        return make_environment(self._templates, self._brand.language)
+    # Jinja, premailer and lxml are heavy, and a sender whose cards are stored never needs them.
 
-    # premailer and lxml are heavy, and a sender whose cards are stored never needs them.
+    @cached_property
+    def _environment(self) -> "jinja2.Environment":
+        from newsletter.rendering.environment import make_environment
+
+        return make_environment(self._templates, self._brand.language)
 
     def _make_cards(self, items: Collection[Announcement | Item]) -> list[Fragment]:
         if not items:

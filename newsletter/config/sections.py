@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from newsletter.config.fields import (
     at,
     host_of,
 )
+from newsletter.config.pace import PerDomain, PerSecond
 from newsletter.config.pem import read_private_key
 from newsletter.config.web import WebSection
 from newsletter.errors import AddressError
@@ -52,6 +54,9 @@ def _evening(value: Any) -> date:
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, tuple) else (value,)
+
+
+_mailbox = lru_cache(16)(split_mailbox)  # asked for with every mail
 
 
 class NewsletterSection(Section):
@@ -90,12 +95,12 @@ class NewsletterSection(Section):
     @property
     def sender_name(self) -> str:
         """The name readers see; the newsletter's if the sender has none."""
-        return split_mailbox(self.sender, self.local_domains)[0] or self.name
+        return _mailbox(self.sender, self.local_domains)[0] or self.name
 
     @property
     def sender_address(self) -> str:
         """The address mail comes from."""
-        return split_mailbox(self.sender, self.local_domains)[1]
+        return _mailbox(self.sender, self.local_domains)[1]
 
     @property
     def domain(self) -> str:
@@ -171,10 +176,12 @@ class SmtpSection(Section):
     username: Line = ""
     password: Password = None
     connections: Annotated[int, Field(ge=1, le=100)] = 4
-    per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    per_connection: Annotated[int, Field(ge=1)] | None = None
+    per_second: PerSecond | None = None
     per_hour: Annotated[int, Field(ge=1)] | None = None
     per_day: Annotated[int, Field(ge=1)] | None = None
-    ehlo_name: Line = ""
+    per_domain: PerDomain = Field(default_factory=dict)
+    ehlo_name: Annotated[Line, Field(pattern=r"^\S*$")] = ""
     _secret: SecretStr | None = PrivateAttr(default=None)
 
     @property

@@ -1,12 +1,10 @@
 """DKIM: signatures over the very bytes that go out (RFC 6376, 8301, 8463), relaxed/relaxed and without l=.
 
-Lines end on CRLF, and what carries a signed message must not change it. Most bodies are their own relaxed form but for
-a few runs of blanks. These are looked for from the end, which takes half as long as from the beginning.
+Lines end on CRLF, and what carries a signed message must not change it.
 """
 
-import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -18,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from newsletter.mail.draft import Draft
+from newsletter.mail.relaxed import relaxed_field
 
 Kind = Literal["rsa", "ed25519"]
 RSA_BITS = 2048  # of a new key
@@ -53,9 +54,6 @@ _SIGNED = frozenset(
         b"archived-at",
     }
 )
-
-_BLANK, _RUN = ord(" "), re.compile(rb"  +")
-_FEW = 64  # runs of blanks that are looked for one by one, as long as that is faster
 
 
 @dataclass(frozen=True)
@@ -120,23 +118,36 @@ class Signer:
     def __init__(self, keys: Sequence[SigningKey]) -> None:
         self._keys = keys
 
-    def sign(self, message: bytes, moment: datetime) -> bytes:
+    def sign(self, message: bytes | Draft, moment: datetime) -> bytes:
         """The message with a signature of each key before it. `moment` is when that was."""
-        head, _, body = message.partition(b"\r\n\r\n")
-        fields = relaxed_headers(head)
-        names, places = _plan(tuple(name for name, _ in fields))
-        block = b"".join(b"%b:%b\r\n" % fields[place] for place in places)
-        body_hash = b64encode(sha256(relaxed_body(body)).digest())
-        signatures = (_signature(key, int(moment.timestamp()), names, body_hash, block) for key in self._keys)
-        return b"".join((*signatures, message))
+        draft = Draft.read(message) if isinstance(message, bytes) else message
+        fields = [_relaxed(field) for field in draft.fields]
+        names, places = _plan(tuple([name for name, _ in fields]))
+        block = b"".join([fields[place][1] for place in places])
+        body_hash, seconds = _hash(draft.relaxed_body), int(moment.timestamp())
+        return draft.behind(_signature(key, seconds, names, body_hash, block) for key in self._keys)
+
+
+def _hash(body: Iterable[bytes]) -> bytes:
+    hashed = sha256()
+    for piece in body:
+        hashed.update(piece)
+    return b64encode(hashed.digest())
+
+
+@lru_cache(256)  # most are the same in all mails of an edition
+def _relaxed(field: bytes) -> tuple[bytes, bytes]:
+    """The name of a header field, and what is signed of it."""
+    name, value = relaxed_field(field)
+    return name, b"%b:%b\r\n" % (name, value)
 
 
 def _signature(key: SigningKey, seconds: int, names: tuple[bytes, ...], body_hash: bytes, block: bytes) -> bytes:
-    """One header; it signs `block` and itself, as if nothing stood behind its b=."""
+    """One header field; it signs `block` and itself, as if nothing stood behind its b=."""
     opening, relaxed = _opening(key.tags, seconds, names)
     signature = key.sign(b"%bdkim-signature:%b bh=%b; b=" % (block, relaxed, body_hash))
     lines = (signature[start : start + _LINE - 4] for start in range(0, len(signature), _LINE - 4))
-    return b"DKIM-Signature:%b\r\n bh=%b;\r\n b=%b\r\n" % (opening, body_hash, _FOLD.join(lines))
+    return b"DKIM-Signature:%b\r\n bh=%b;\r\n b=%b" % (opening, body_hash, _FOLD.join(lines))
 
 
 @lru_cache(64)  # most mails of a second differ in their hashes alone
@@ -164,39 +175,3 @@ def _plan(present: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], tuple[int, ...
         names += [name] * (len(found) + (name in _SEALED))
         places += reversed(found)  # RFC 6376 §5.4.2: of several, from the last on
     return tuple(names), tuple(places)
-
-
-def relaxed_headers(head: bytes) -> list[tuple[bytes, bytes]]:
-    """The headers before the empty line as names and values, relaxed (RFC 6376 §3.4.2)."""
-    unfolded = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-    parted = (line.partition(b":") for line in _single_blanks(unfolded).split(b"\r\n"))
-    return [(name.rstrip(b" ").lower(), value.strip(b" ")) for name, _, value in parted]
-
-
-def relaxed_body(body: bytes) -> bytes:
-    """A body, relaxed (RFC 6376 §3.4.4)."""
-    body = _single_blanks(body)
-    if body.rfind(b" \r\n") >= 0:
-        body = body.replace(b" \r\n", b"\r\n")
-    if not body.endswith(b"\r\n"):
-        body = body.removesuffix(b" ")
-        body += b"\r\n" if body and not body.endswith(b"\r\n") else b""
-    end = len(body)
-    while body.endswith(b"\r\n\r\n", 0, end):
-        end -= 2
-    return body[:end] if body[:end] != b"\r\n" else b""
-
-
-def _single_blanks(text: bytes) -> bytes:
-    """Each run of blanks and tabs as one blank."""
-    if b"\t" in text:
-        text = text.replace(b"\t", b" ")
-    pieces: list[bytes] = []
-    end = len(text)
-    while len(pieces) < _FEW and (last := text.rfind(b"  ", 0, end) + 1):
-        pieces.append(text[last:end])
-        end = last
-        while end and text[end - 1] == _BLANK:
-            end -= 1
-    rest = text[:end] if len(pieces) < _FEW else _RUN.sub(b" ", text[:end])
-    return b"".join((rest, *reversed(pieces))) if pieces else text

@@ -1,6 +1,10 @@
-"""A message as bytes: headers around parts that are ready for the wire. It is ASCII but for local parts beyond it."""
+"""A message as bytes: header fields around parts ready for the wire. It is ASCII but for local parts beyond it.
+
+What many readers get alike is put together once; then there is little to do for each of them.
+"""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
@@ -8,13 +12,14 @@ from functools import lru_cache
 from hashlib import sha256
 
 from newsletter.addresses import mailto, wire_address
+from newsletter.mail.draft import Boilerplate, Draft
 from newsletter.mail.headers import LINE_END, list_id, mailbox, unstructured, uris, words
 
-# Our own; and the local part becomes the boundary, of at most 70 characters (RFC 2046 §5.1.1).
-_MESSAGE_ID = re.compile(r"[A-Za-z0-9.-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9.-]{1,64}@[A-Za-z0-9.-]{1,255}")  # our own
 _NOT_IN_IDENTIFIERS = re.compile(r"[^A-Za-z0-9._-]+")
-_PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-_PLAIN, _HTML = _PART.format("plain"), _PART.format("html")
+_ENCODING = "Content-Transfer-Encoding: quoted-printable"
+_PLAIN = ("Content-Type: text/plain; charset=utf-8", _ENCODING)
+_HTML = ("Content-Type: text/html; charset=utf-8", _ENCODING)
 # RFC 3834 §5, and Exchange's own (MS-OXCMAIL §2.1.3.2.20); its "All" would suppress reports of failure, too.
 _AUTOMATIC = ("Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: DR, RN, NRN, OOF, AutoReply")
 
@@ -35,7 +40,7 @@ class Letterhead:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One message's own: whom it goes to, what it is known by, how to leave, and what it is, for statistics.
+    """One message's own: whom it goes to, what it is known by, and how to leave.
 
     Raises:
         ValueError: `message_id` is not of our making.
@@ -46,68 +51,104 @@ class Address:
     message_id: str  # without angle brackets
     moment: datetime  # aware; the message's Date
     unsubscribe: tuple[str, ...] = ()  # URIs in order of preference
-    edition: date | None = None  # without one it is the day of `moment`
-    kind: str = "digest"
 
     def __post_init__(self) -> None:
         if not _MESSAGE_ID.fullmatch(self.message_id):
             raise ValueError(f"{self.message_id!r} is no Message-ID of ours")
 
 
-def compose(letterhead: Letterhead, address: Address, subject: str, text: bytes, html: bytes) -> bytes:
-    """Join a multipart/alternative message, text first; one of plain text if `html` is empty.
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to many: the header fields they share, between which stand each one's own, and the body."""
 
-    `text` and `html` are quoted-printable and end on CRLF.
+    sender: tuple[bytes, ...]
+    subject: tuple[bytes, ...]
+    nature: tuple[bytes, ...]  # which list it is of, that no person wrote it
+    content: tuple[bytes, ...]
+    body: Boilerplate
+
+    def to(self, address: Address, own: Sequence[bytes] = ()) -> Draft:
+        """One of the messages, with its own pieces of the body.
+
+        Raises:
+            AddressError: the recipient's is none.
+
+        """
+        to = words("To", [wire_address(address.recipient)])
+        known_by = _date(int(address.moment.timestamp())), words("Message-ID", [f"<{address.message_id}>"])
+        fields = (
+            *self.sender,
+            to.encode(),
+            *self.subject,
+            *_wired(*known_by),
+            *self.nature,
+            *_wired(*_unsubscribe(address.unsubscribe)),
+            *self.content,
+        )
+        return Draft(fields, self.body, own)
+
+
+def make_letter(
+    letterhead: Letterhead, edition: date, subject: str, text: Sequence[bytes], html: Sequence[bytes] = ()
+) -> Letter:
+    """A digest: multipart/alternative, text first; plain text if there is no `html`.
+
+    Both are quoted-printable, in pieces that begin on a line and end on CRLF. Between each two pieces of a part stands
+    one that is a message's own.
+
+    Raises:
+        AddressError: one of the letterhead's addresses is none.
+
+    """
+    content, body = _alternatives(text, html) if html else (_PLAIN, Boilerplate(*text))
+    feedback = _feedback(letterhead, edition, "digest")
+    return Letter(
+        _wired(*_from(letterhead)),
+        _wired(unstructured("Subject", subject)),
+        _wired(*_of_list(letterhead)),
+        _wired(feedback, "MIME-Version: 1.0", *content),
+        body,
+    )
+
+
+def compose_plain(letterhead: Letterhead, address: Address, kind: str, subject: str, text: bytes) -> Draft:
+    """A message of plain text that is no list's: it goes to one person, about a thing of theirs.
+
+    `text` is quoted-printable and ends on CRLF. `kind` says what it is, for statistics.
 
     Raises:
         AddressError: one of the addresses is none.
 
     """
-    head = (
-        *_envelope(letterhead, address, subject),
-        _of_list(letterhead),
-        *_unsubscribe(address.unsubscribe),
-        _feedback(letterhead, address.edition or address.moment.date(), address.kind),
-        "MIME-Version: 1.0",
+    feedback = _feedback(letterhead, address.moment.date(), kind)
+    letter = Letter(
+        _wired(*_from(letterhead)),
+        _wired(unstructured("Subject", subject)),
+        _wired(*_AUTOMATIC),
+        _wired(feedback, "MIME-Version: 1.0", *_PLAIN),
+        Boilerplate(text),
     )
-    if not html:
-        return LINE_END.join((*head, _PLAIN)).encode() + text
+    return letter.to(address)
+
+
+def _alternatives(text: Sequence[bytes], html: Sequence[bytes]) -> tuple[tuple[str, ...], Boilerplate]:
+    """Both parts, and the field that says where each begins."""
     # Quoted-printable never holds "=_" (RFC 2045 §6.7), so no part can hold the boundary.
-    boundary = f"=_{address.message_id.partition('@')[0]}"
-    head = (
-        *head,
-        f'Content-Type: multipart/alternative; boundary="{boundary}"',
-        "",
-        f"--{boundary}",
-        _PLAIN,
-    )
-    between, end = f"--{boundary}{LINE_END}{_HTML}", f"--{boundary}--{LINE_END}"
-    return b"".join((LINE_END.join(head).encode(), text, between.encode(), html, end.encode()))
+    boundary = f"=_{sha256(b''.join((*text, *html))).hexdigest()[:24]}"
+    before_text, before_html = (LINE_END.join((f"--{boundary}", *kind, "", "")).encode() for kind in (_PLAIN, _HTML))
+    pieces = [*text[:-1], text[-1] + before_html + html[0], *html[1:]]
+    pieces[0] = before_text + pieces[0]
+    pieces[-1] += f"--{boundary}--{LINE_END}".encode()
+    return (f'Content-Type: multipart/alternative; boundary="{boundary}"',), Boilerplate(*pieces)
 
 
-def compose_plain(letterhead: Letterhead, address: Address, subject: str, text: bytes) -> bytes:
-    """A message of plain text that is no list's: it goes to one person, about a thing of theirs.
-
-    `text` is quoted-printable and ends on CRLF. Raises as `compose` does.
-    """
-    head = (
-        *_envelope(letterhead, address, subject),
-        *_AUTOMATIC,
-        _feedback(letterhead, address.edition or address.moment.date(), address.kind),
-        "MIME-Version: 1.0",
-        _PLAIN,
-    )
-    return LINE_END.join(head).encode() + text
+def _wired(*fields: str) -> tuple[bytes, ...]:
+    return tuple([field.encode() for field in fields])
 
 
-def _envelope(letterhead: Letterhead, address: Address, subject: str) -> tuple[str, ...]:
-    return (
-        _from(letterhead),
-        words("To", [wire_address(address.recipient)]),
-        unstructured("Subject", subject),
-        f"Date: {format_datetime(address.moment.astimezone(UTC))}",
-        words("Message-ID", [f"<{address.message_id}>"]),
-    )
+@lru_cache(4)
+def _date(seconds: int) -> str:
+    return f"Date: {format_datetime(datetime.fromtimestamp(seconds, UTC))}"
 
 
 def _unsubscribe(found: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,16 +162,16 @@ def _unsubscribe(found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @lru_cache(16)
-def _from(letterhead: Letterhead) -> str:
+def _from(letterhead: Letterhead) -> tuple[str, ...]:
     name, address = letterhead.sender_name, letterhead.sender_address
     reply_name, reply_address = letterhead.reply_to if letterhead.reply_to[1] else (name, address)
-    return LINE_END.join((mailbox("From", name, address), mailbox("Reply-To", reply_name, reply_address)))
+    return mailbox("From", name, address), mailbox("Reply-To", reply_name, reply_address)
 
 
 @lru_cache(16)
-def _of_list(letterhead: Letterhead) -> str:
+def _of_list(letterhead: Letterhead) -> tuple[str, ...]:
     sender, reply_address = letterhead.sender_address, letterhead.reply_to[1]
-    fields = (
+    return (
         list_id(letterhead.name, letterhead.list_id),
         uris("List-Help", mailto(reply_address or sender, "help")),
         uris("List-Owner", mailto(letterhead.owner or sender)),
@@ -139,7 +180,6 @@ def _of_list(letterhead: Letterhead) -> str:
         *_AUTOMATIC,
         "Precedence: bulk",
     )
-    return LINE_END.join(fields)
 
 
 @lru_cache(64)

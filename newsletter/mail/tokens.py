@@ -39,13 +39,13 @@ class Keyring:
 
     def refresh(self) -> None:
         """Make tokens with the key that is newest now."""
-        self._newest = max(self._keys, default=0)
-        self._key = self._keys.get(self._newest, b"")
+        self.version = max(self._keys, default=0)
+        self._key = self._keys.get(self.version, b"")
 
     def make(self, purpose: str, number: int, made: datetime | None = None) -> str:
         """A token that says `number` for `purpose` and nothing else; with `made` (aware), also when."""
         moment = int(made.timestamp()).to_bytes(_MOMENT_BYTES, "big") if made else b""
-        body = bytes([self._newest]) + moment + number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
+        body = bytes([self.version]) + moment + number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
         mac = _mac(self._key, purpose, body, timed=made is not None)
         return base64.urlsafe_b64encode(body + mac).rstrip(b"=").decode()
 

@@ -8,6 +8,7 @@ address before it (RFC 5321 §4.5.3.1.1). As an envelope identifier it goes out 
 import re
 from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
+from functools import lru_cache
 
 from newsletter.addresses import wire_address
 from newsletter.mail.tokens import Keyring
@@ -25,10 +26,12 @@ class ReturnPath:
     def __init__(self, address: str, keyring: Keyring) -> None:
         self._local, _, self._domain = wire_address(address).rpartition("@")
         self._keyring = keyring
+        # A mail's is asked for twice running.
+        self._token = lru_cache(1)(lambda _version, delivery_id: _folded(keyring.make(PURPOSE, delivery_id)))
 
     def token(self, delivery_id: int) -> str:
         """What a delivery's mail is known by when it comes back."""
-        return _folded(self._keyring.make(PURPOSE, delivery_id))
+        return self._token(self._keyring.version, delivery_id)
 
     def of(self, delivery_id: int) -> str:
         """The envelope sender of a delivery's mail."""

@@ -3,7 +3,7 @@
 from newsletter.addresses import check_address
 from newsletter.app import App
 from newsletter.errors import RunError
-from newsletter.mail.transports import Answer, Verdict
+from newsletter.mail.transports import Answer, Parcel, Verdict, hand_over
 from newsletter.preview import Mail, preview
 
 
@@ -21,12 +21,11 @@ def send_test(app: App, address: str, email: str | None, topic: str | None) -> t
     """
     recipient = check_address(address, app.config.newsletter.local_domains)
     mail = preview(app, email, topic, to=recipient)
-    with app.connect() as transport:
-        answer = transport.send(app.config.newsletter.sender_address, recipient, mail.message)
+    answer = hand_over(app.carrier(), Parcel(0, app.config.newsletter.sender_address, recipient, mail.message))
     match answer.verdict:
         case Verdict.ACCEPTED:
             return mail, answer
-        case Verdict.DEFERRED:
+        case Verdict.DEFERRED | Verdict.RETURNED:
             raise RunError(f"{recipient}: it was not taken this time: {answer}")
         case Verdict.REFUSED:
             raise RunError(f"{recipient}: it was refused: {answer}")

@@ -3,6 +3,7 @@
 So a sender loads none of the libraries that make the pieces.
 """
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,14 +16,14 @@ from typing import Protocol
 from newsletter.model import Detail, Digest, Item, Kind, RemarkKind, Topic
 from newsletter.places import Places
 from newsletter.rendering.fitting import LIMIT, OUT, Room, fit, least
-from newsletter.rendering.fragments import NUMBER, Form, Fragment, Parts
-from newsletter.rendering.pieces import Frame, Piece, finish, merge
+from newsletter.rendering.fragments import NUMBER, Form, Fragment, one_line
+from newsletter.rendering.pieces import Frame, Piece, finish, merge, own_lines
 from newsletter.rendering.words import words_of
 
 _RANK = {Kind.NEW: 0, Kind.REVISED: 1, Kind.WITHDRAWN: 2}
 _LINK = re.compile(r"(?:https://|mailto:)[!-~]+")
 _TALLIED = range(2, 21)  # sections that are listed at the top: one needs no list, and a longer one is no overview
-_REMEMBERED = 8_192  # why lines
+_REMEMBERED = 2_048  # why lines
 #: How much is said of a paper, from step to step: a line, a line with its topics, and so on. See `fitting.fit`.
 _STEPS = (Form.LINE, Form.LINE, Form.BRIEF, Form.FULL)
 _RICHEST = {Detail.BRIEF: 2, Detail.FULL: 3}  # how many of a card's forms come into question
@@ -59,6 +60,11 @@ class Links:
         """By the names of their slots."""
         return {"unsubscribe": self.unsubscribe, "email": self.email}
 
+    def plain_and_escaped(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The values, each one line: for text, and for HTML."""
+        plain = {"unsubscribe": self.unsubscribe, "email": one_line(self.email)}
+        return plain, {name: html.escape(value) for name, value in plain.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -71,22 +77,35 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A mail but for what is one reader's own: all readers of the same digest and topics share it."""
+    """A mail but for what is one reader's own: all readers of the same digest and topics share it.
+
+    Either part is bytes of the wire and patterns of lines in turn; it begins and ends with bytes.
+    """
 
     subject: str
-    text: tuple[bytes | Parts, ...]
-    html: tuple[bytes | Parts, ...]
+    text: tuple[bytes | str, ...]
+    html: tuple[bytes | str, ...]
 
     @property
     def size(self) -> int:
         """About how many bytes it holds."""
         return sum(len(piece) for piece in (*self.text, *self.html) if isinstance(piece, bytes))
 
+    @property
+    def ready(self) -> tuple[list[bytes], list[bytes]]:
+        """The bytes of the text, and of the HTML."""
+        text, html = ([piece for piece in part if isinstance(piece, bytes)] for part in (self.text, self.html))
+        return text, html
+
     def body(self, links: Links, *, html: bool = True) -> Body:
         """The mail of one reader; without `html` that part is empty."""
-        values = links.values
-        text = finish(self.text, values, escape=False)
-        return Body(self.subject, text, finish(self.html, values, escape=True) if html else b"")
+        plain, escaped = links.plain_and_escaped()
+        return Body(self.subject, finish(self.text, plain), finish(self.html, escaped) if html else b"")
+
+    def own(self, links: Links, *, html: bool = True) -> list[bytes]:
+        """The lines of one reader, in both parts or in the text alone."""
+        plain, escaped = links.plain_and_escaped()
+        return own_lines(self.text, plain) + (own_lines(self.html, escaped) if html else [])
 
 
 class Stock(Protocol):

@@ -62,6 +62,13 @@ NUMBER = Slot("number").token.encode()
 #: A piece of the frame, read: literal text and slots in turn.
 Parts = tuple[str | Slot, ...]
 
+#: The slots whose values are each reader's own; what else waits after a digest's values are in waits for ever.
+OWN = frozenset({"unsubscribe", "email"})
+
+
+_LONGEST = 76  # characters of a line of quoted-printable
+_LINE = re.compile(rb"(?:[^\r\n]*=\r\n)*[^\r\n]*\r\n")
+
 
 def encode(text: str) -> bytes:
     """Encode for the wire: UTF-8 in quoted-printable, CRLF, lines of at most 76 characters.
@@ -69,11 +76,43 @@ def encode(text: str) -> bytes:
     The result begins and ends on a line, so results joined are the result of the texts joined. Blanks at line ends
     are dropped first: they mean nothing in our parts, and are what encoders and relays disagree on.
     """
+    return encode_lines(whole_lines(text))
+
+
+def whole_lines(text: str) -> str:
+    """A text as `encode_lines` takes it: without blanks at line ends, which are CRLF, as is the end of the text."""
     lines = [line.rstrip(" \t") for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     if lines[-1]:
         lines.append("")
+    return "\r\n".join(lines)
+
+
+def encode_lines(text: str) -> bytes:
+    """The latter half of `encode`, for what is filled in for each reader."""
     # b2a_qp breaks lines as the first line end of its input does, so that one must be CRLF already.
-    return binascii.b2a_qp("\r\n".join(lines).encode("utf-8", "replace"))
+    encoded = binascii.b2a_qp(text.encode("utf-8", "replace"))
+    # A dot that begins a line would have to be doubled on the wire, in every reader's mail again (RFC 5321 §4.5.2).
+    return _LINE.sub(_without_dot_first, encoded) if b"\n." in encoded or encoded.startswith(b".") else encoded
+
+
+def _without_dot_first(found: re.Match[bytes]) -> bytes:
+    """A line of text, on as many lines of quoted-printable (RFC 2045 §6.7) as it takes, none of which begins with a dot
+    unless it is of nothing else."""
+    line = found[0]
+    if b"\n." not in line and not line.startswith(b"."):
+        return line
+    line = line.replace(b"=\r\n", b"")
+    if line.startswith(b"."):
+        line = b"=2E" + line[1:]
+    pieces = []
+    while len(line) > _LONGEST + len(b"\r\n"):
+        end = _LONGEST - 1
+        while end > 1 and (line[end : end + 1] == b"." or b"=" in line[end - 2 : end]):
+            end -= 1
+        end = end if end > 1 else _LONGEST - 1
+        pieces.append(line[:end] + b"=\r\n")
+        line = line[end:]
+    return b"".join((*pieces, line))
 
 
 def printable(text: str) -> str:
@@ -102,6 +141,16 @@ def fill(parts: Parts, values: Mapping[str, str], *, escape: bool) -> Parts:
         return html.escape(text) if escape else text
 
     return tuple(map(value, parts))
+
+
+def pattern(parts: Parts) -> str:
+    """Lines that wait, as the left side of a ``%`` that makes `whole_lines`; a reader's own values are on its right."""
+    return whole_lines(
+        "".join(
+            f"%({part.name})s" if isinstance(part, Slot) and part.name in OWN else str(part).replace("%", "%%")
+            for part in parts
+        )
+    )
 
 
 def settle(parts: Parts, width: int | None = None) -> Iterator[bytes | Parts]:

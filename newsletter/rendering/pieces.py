@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from newsletter.rendering.fragments import Fragment, Parts, encode, fill, one_line, parse, settle
+from newsletter.rendering.fragments import Fragment, Parts, encode, encode_lines, fill, one_line, parse, pattern, settle
 
 _WIDTH = 72  # characters of a line of text
 _NAMES = ("opening", "welcome", "tally", "remark", "section", "why", "more", "left", "closing")
@@ -18,9 +18,7 @@ class Piece:
 
     def size(self, values: Mapping[str, str] | None = None) -> int:
         """How many bytes of HTML it has, with a reader's own values."""
-        waiting = [part for part in self.html if not isinstance(part, bytes)]
-        ready = sum(len(part) for part in self.html if isinstance(part, bytes))
-        return ready + len(finish(waiting, values or {}, escape=True))
+        return sum(len(part if isinstance(part, bytes) else _encoded(part, values or {})) for part in self.html)
 
 
 class Frame:
@@ -57,22 +55,28 @@ def _filled(
             yield from settle(fill(part, values, escape=escape), width)
 
 
-def merge(pieces: Iterable[bytes | Parts]) -> Iterator[bytes | Parts]:
-    """Join what is ready, up to what waits."""
+def _encoded(part: Parts, values: Mapping[str, str]) -> bytes:
+    return encode("".join(map(str, fill(part, values, escape=True))))
+
+
+def merge(pieces: Iterable[bytes | Parts]) -> Iterator[bytes | str]:
+    """Join what is ready, up to what waits, which becomes a pattern: bytes and patterns in turn, bytes at both ends."""
     ready: list[bytes] = []
     for piece in pieces:
         if isinstance(piece, bytes):
             ready.append(piece)
             continue
         yield b"".join(ready)
-        yield piece
+        yield pattern(piece)
         ready = []
     yield b"".join(ready)
 
 
-def finish(pieces: Iterable[bytes | Parts], values: Mapping[str, str], *, escape: bool) -> bytes:
-    """Fill what waits, and join everything."""
-    return b"".join(
-        piece if isinstance(piece, bytes) else encode("".join(map(str, fill(piece, values, escape=escape))))
-        for piece in pieces
-    )
+def own_lines(pieces: Iterable[bytes | str], values: Mapping[str, str]) -> list[bytes]:
+    """What waits, filled with a reader's values, each of one line, and escaped if need be."""
+    return [encode_lines(piece % values) for piece in pieces if isinstance(piece, str)]
+
+
+def finish(pieces: Iterable[bytes | str], values: Mapping[str, str]) -> bytes:
+    """Fill what waits as `own_lines` does, and join everything."""
+    return b"".join(piece if isinstance(piece, bytes) else encode_lines(piece % values) for piece in pieces)

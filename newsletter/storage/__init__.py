@@ -7,6 +7,7 @@ from pathlib import Path
 
 from newsletter.errors import StorageError
 from newsletter.storage.attempts import Attempts
+from newsletter.storage.auditing import Auditing
 from newsletter.storage.backfills import Backfills
 from newsletter.storage.bounces import Bounces
 from newsletter.storage.collected import Collected
@@ -20,11 +21,15 @@ from newsletter.storage.holdings import Holdings
 from newsletter.storage.instance import Instance
 from newsletter.storage.jobs import Jobs
 from newsletter.storage.keys import Keys
+from newsletter.storage.listing import Listing
+from newsletter.storage.pace import Pace
 from newsletter.storage.papers import Papers
 from newsletter.storage.readers import Readers
+from newsletter.storage.repeats import Repeats
 from newsletter.storage.requests import Requests
 from newsletter.storage.search import Search
 from newsletter.storage.selections import Selections
+from newsletter.storage.standing import Standings
 from newsletter.storage.subscribers import Subscribers
 from newsletter.storage.topics import Topics
 from newsletter.storage.warnings import Warnings
@@ -64,13 +69,18 @@ class Storage:
         self.requests = Requests(self.database, self.keys)
         self.consents = Consents(self.database)
         self.deliveries = Deliveries(self.database, self.instance)
+        self.listing = Listing(self.database)
+        self.repeats = Repeats(self.database)
+        self.auditing = Auditing(self.database)
         self.bounces = Bounces(self.database, self.subscribers, self.deliveries)
         self.collected = Collected(self.database)
         self.holdings = Holdings(self.database, self.keys)
         self.attempts = Attempts(self.database)
         self.jobs = Jobs(self.database)
+        self.standing = Standings(self.database)
         self.backfills = Backfills(self.database)
         self.warnings = Warnings(self.database)
+        self.pace = Pace(self.database)
         self._seen: tuple[int, tuple[object, ...]] | None = None  # the version of the database, and its state then
         if not looking:
             self.keys.begin()

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ _PART = "SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part")
 Row = sqlite3.Row
 
 
+@lru_cache(256)  # all rows of a transaction have the same moments
 def to_text(moment: datetime) -> str:
     """A moment as it is stored: UTC, whole seconds, so that text order is time order."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@lru_cache(256)
 def to_moment(text: str) -> datetime:
     """The inverse of `to_text`."""
     return datetime.fromisoformat(text)

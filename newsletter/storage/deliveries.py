@@ -4,16 +4,27 @@ Always true: every edition that holds something for a reader lies in exactly one
 expired, or after their `covered`; `overlapping` finds readers for whom it is not.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from newsletter.addresses import domain_of, same_address
+from newsletter.bouncing import Kind, code_in, status_in, weigh
 from newsletter.model import Delivery, DeliveryStatus
-from newsletter.storage.database import Database, Row, from_date, to_date, to_moment, to_text
+from newsletter.storage.database import Database, Row, to_date, to_moment, to_text
 from newsletter.storage.instance import Instance
 from newsletter.storage.readers import WISHES, Reader, to_ids, to_reader
 from newsletter.storage.singles import Single, to_single
+
+#: The kinds of deliveries, in the order in which they are taken; an edition sent again by hand is a repeat.
+KINDS = ("single", "repeat", "digest")
+
+#: A place in the order of what waits: a moment as it is stored, and an id.
+Place = tuple[str, int]
+FRONT: Place = ("", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +35,32 @@ class Claim:
     made_from: Reader | Single
     unknowns: int
     welcome: bool = False  # it greets a new reader
+    kind: str = "digest"
+    domain: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A digest to be queued."""
+class Queued(NamedTuple):
+    """A digest to be queued, as it is stored: there may be a million of them."""
 
-    reader: Reader
+    subscriber_id: int
     message_id: str
-    expires: datetime
-    welcome: bool = False
+    chosen: str
+    after: str
+    expires: str
+    domain: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What became of an attempt: the delivery's new status, when it is due again if it is, and why."""
+    """What became of an attempt: the delivery's new status, when it is due again if it is, and why. One that is
+    `untried` does not count as an attempt after all."""
 
     delivery_id: int
     status: DeliveryStatus
     due: datetime
     reply: str
     unknown: bool = False
+    untried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +80,18 @@ class Deliveries:
     def __init__(self, database: Database, instance: Instance) -> None:
         self._db, self._instance = database, instance
 
-    def take_back(self, reader: Reader, now: datetime) -> date | None:
-        """Expire what a reader has not got yet, so that their next digest holds it; returns where that begins.
+    def take_back(self, waiting: Mapping[int, str], now: datetime) -> dict[int, str]:
+        """Expire what some readers have not got yet, so that their next digests hold it; returns where these begin.
 
-        Inside a write transaction. Only what ends at `covered` is taken back, and what ends there before it: a digest
-        with one behind it that was sent goes on being tried.
+        `waiting` is what each has `covered`. Only what ends there is taken back, and what ends where that begins: a
+        digest with one behind it that was sent goes on being tried. Inside a write transaction.
         """
-        start = from_date(reader.covered)
-        while row := self._db.row(
-            "UPDATE deliveries SET status = 'expired', ended = ?, reply = 'the next digest holds it'"
-            " WHERE subscriber_id = ? AND upto = ? AND kind = 'digest' AND status IN ('queued', 'deferred')"
-            " RETURNING after",
-            (to_text(now), reader.id, start),
-        ):
-            start = row["after"]
-        return to_date(start)
+        begins = dict(waiting)
+        while waiting:
+            rows = self._db.rows(_TAKE_BACK, (to_text(now), json.dumps(waiting)))
+            waiting = {row["subscriber_id"]: row["after"] for row in rows}
+            begins.update(waiting)
+        return begins
 
     def drop(self, subscriber_id: int, reason: str, now: datetime) -> None:
         """End what waits for a reader who wants nothing any more; inside a write transaction."""
@@ -93,29 +106,17 @@ class Deliveries:
         self.drop(subscriber_id, "", now)
         self._db.execute("UPDATE deliveries SET reply = '', payload = NULL WHERE subscriber_id = ?", (subscriber_id,))
 
-    def queue(self, digests: Iterable[Queued], upto: date, now: datetime) -> int:
-        """Queue digests of the editions after each reader's `covered`; inside a write transaction."""
-        moment = to_text(now)
-        rows = [
-            (
-                queued.reader.id,
-                queued.message_id,
-                ",".join(map(str, sorted(queued.reader.chosen))),
-                from_date(queued.reader.covered),
-                upto.isoformat(),
-                moment,
-                to_text(queued.expires),
-                int(queued.welcome),
-            )
-            for queued in digests
-        ]
-        self._db.executemany(
+    def queue(self, digests: Iterable[Queued], upto: date, now: datetime, *, welcome: bool = False) -> int:
+        """Queue digests of the editions up to one, or a new reader's first; inside a write transaction. Returns how
+        many."""
+        shared = upto.isoformat(), to_text(now), int(welcome)
+        cursor = self._db.executemany(
             "INSERT INTO deliveries"
-            " (subscriber_id, kind, status, message_id, chosen, after, upto, queued, expires, due, welcome, domain)"
-            f" VALUES (?1, 'digest', 'queued', ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, {_DOMAIN})",
-            rows,
+            " (subscriber_id, kind, status, message_id, chosen, after, expires, domain, upto, queued, due, welcome)"
+            " VALUES (?1, 'digest', 'queued', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
+            ((*digest, *shared) for digest in digests),
         )
-        return len(rows)
+        return max(cursor.rowcount, 0)  # -1: there were none
 
     def queue_single(
         self,
@@ -158,15 +159,17 @@ class Deliveries:
         )
         return None if chosen is None else to_ids(chosen)
 
-    def take_up_lost(self, now: datetime) -> int:
+    def take_up_lost(self, now: datetime, often: int, pause: timedelta) -> int:
         """Put what a dead sender left in *sending* back in the queue, its answer unknown; inside a write transaction.
 
-        Only the holder of the sender's lock may call this. Returns how many there were.
+        Only the holder of the sender's lock may call this. What was left so `often` rests for a `pause` each time: it
+        may be what its senders die of. Returns how many there were.
         """
         cursor = self._db.execute(
-            "UPDATE deliveries SET status = 'queued', unknowns = unknowns + 1, due = ?,"
-            " reply = 'no answer was recorded' WHERE status = 'sending'",
-            (to_text(now),),
+            "UPDATE deliveries SET status = iif((unknowns + 1) % ?1 = 0, 'deferred', 'queued'),"
+            " due = iif((unknowns + 1) % ?1 = 0, ?3, ?2), unknowns = unknowns + 1, reply = 'no answer was recorded'"
+            " WHERE status = 'sending'",
+            (often, to_text(now), to_text(now + pause)),
         )
         return cursor.rowcount
 
@@ -181,30 +184,55 @@ class Deliveries:
         with self._db.write():
             return self._db.execute(f"UPDATE {_WAITING} SET due = :now WHERE {_IS_MISDATED}", limits).rowcount
 
-    def claim(self, now: datetime, limit: int) -> tuple[list[Claim], dict[DeliveryStatus, int]]:
-        """Mark up to `limit` due deliveries *sending*, singles first; inside a write transaction.
+    def waiting(
+        self,
+        kind: str,
+        now: datetime,
+        limit: int,
+        *,
+        domain: str | None = None,
+        besides: Collection[str] = (),
+        behind: Place = FRONT,
+    ) -> list[Row]:
+        """The first deliveries of a kind that are due, for `claim_rows`: of one domain, or of all besides some, behind
+        a place in the order."""
+        if domain is not None:
+            return self._db.rows(_WAITING_FOR_DOMAIN, (domain, kind, to_text(now), limit))
+        if not besides and behind == FRONT:
+            return self._db.rows(_FIRST_WAITING, (kind, to_text(now), limit))
+        return self._db.rows(_WAITING_BESIDES, (kind, to_text(now), *behind, json.dumps(list(besides)), limit))
+
+    def claim_rows(self, rows: Iterable[Row], now: datetime) -> tuple[list[Claim], dict[DeliveryStatus, int]]:
+        """Mark deliveries *sending*; inside the write transaction that found them `waiting`.
 
         What is not wanted any more (unsubscribed, suppressed) or too old ends here instead; the second value counts it.
         """
         claims: list[Claim] = []
         ended: dict[DeliveryStatus, int] = {}
-        for kind in ("single", "digest"):
-            while len(claims) < limit:
-                rows = self._db.rows(_CLAIM, (kind, to_text(now), limit - len(claims)))
-                if not rows:
-                    break
-                for row in rows:
-                    if ending := self._end_unwanted(row, now):
-                        ended[ending] = ended.get(ending, 0) + 1
-                    else:
-                        self._db.execute(
-                            "UPDATE deliveries SET status = 'sending', attempts = attempts + 1, tried = ? WHERE id = ?",
-                            (to_text(now), row["id"]),
-                        )
-                        claims.append(_to_claim(row))
+        for row in rows:
+            if ending := self._end_unwanted(row, now):
+                ended[ending] = ended.get(ending, 0) + 1
+            else:
+                claims.append(_to_claim(row))
+        moment = to_text(now)
+        self._db.executemany(
+            "UPDATE deliveries SET status = 'sending', attempts = attempts + 1, tried = ? WHERE id = ?",
+            [(moment, claim.delivery.id) for claim in claims],
+        )
         if claims:
             self._instance.count(len(claims))
         return claims, ended
+
+    def claim(self, now: datetime, limit: int) -> tuple[list[Claim], dict[DeliveryStatus, int]]:
+        """Mark up to `limit` due deliveries *sending*, whatever their domains; inside a write transaction."""
+        claims: list[Claim] = []
+        ended: Counter[DeliveryStatus] = Counter()
+        for kind in KINDS:
+            while len(claims) < limit and (rows := self.waiting(kind, now, limit - len(claims))):
+                found, others = self.claim_rows(rows, now)
+                claims += found
+                ended.update(others)
+        return claims, dict(ended)
 
     def _end_unwanted(self, row: Row, now: datetime) -> DeliveryStatus | None:
         if row["email"] is None:  # a reader who was removed
@@ -216,12 +244,14 @@ class Deliveries:
             return self._end(row["id"], DeliveryStatus.SUPPRESSED, "unsubscribed, paused or suppressed", now)
         if row["expires"] > to_text(now):
             return None
-        if row["kind"] == "single":
-            return self._end(row["id"], DeliveryStatus.EXPIRED, f"too old: {row['reply']}", now)
+        if row["kind"] != "digest":
+            return self._end(row["id"], DeliveryStatus.EXPIRED, _too_old(row), now)
+        if is_policy(row["reply"]):
+            return self._end(row["id"], DeliveryStatus.BOUNCED, row["reply"], now)
         if row["upto"] == row["covered"]:
             # Their next digest begins where this one did. One that already has a later digest behind it is still tried.
             self._db.execute("UPDATE subscribers SET covered = ? WHERE id = ?", (row["after"], row["subscriber_id"]))
-            return self._end(row["id"], DeliveryStatus.EXPIRED, f"too old: {row['reply']}", now)
+            return self._end(row["id"], DeliveryStatus.EXPIRED, _too_old(row), now)
         return None
 
     def _is_suppressed(self, email: str) -> bool:
@@ -241,7 +271,7 @@ class Deliveries:
             # A reader who was removed meanwhile gets no second attempt.
             f"UPDATE deliveries SET status = CASE WHEN {_IS_FORGOTTEN} AND ?1 IN ('queued', 'deferred')"
             f" THEN 'suppressed' ELSE ?1 END, due = ?2, reply = iif({_IS_FORGOTTEN}, '', ?3),"
-            " unknowns = unknowns + ?4, ended = ?5 WHERE id = ?6",
+            " unknowns = unknowns + ?4, attempts = attempts - ?7, ended = ?5 WHERE id = ?6",
             (
                 (
                     e.status,
@@ -250,14 +280,11 @@ class Deliveries:
                     int(e.unknown),
                     to_text(now) if e.status in ended else None,
                     e.delivery_id,
+                    int(e.untried),
                 )
                 for e in endings
             ),
         )
-
-    def tried_since(self, moment: datetime) -> int:
-        """How many messages were tried since a moment: what limits an hour or a day."""
-        return int(self._db.value("SELECT count(*) FROM deliveries WHERE tried > ?", (to_text(moment),)))
 
     def newest_digests(self) -> Batch | None:
         """How the digests that were queued last fare."""
@@ -282,19 +309,13 @@ class Deliveries:
 
     def is_due(self, now: datetime) -> bool:
         """Whether any is due now."""
-        query = (
-            f"SELECT 1 FROM {_WAITING} WHERE {_IS_WAITING} AND d.kind IN ('single', 'digest') AND d.due <= ? LIMIT 1"
-        )
+        query = f"SELECT 1 FROM {_WAITING} WHERE {_IS_WAITING} AND {_OF_ALL_KINDS} AND d.due <= ? LIMIT 1"
         return self._db.row(query, (to_text(now),)) is not None
 
     def number_due(self, now: datetime) -> int:
         """How many are due now."""
-        query = f"SELECT count(*) FROM {_WAITING} WHERE {_IS_WAITING} AND d.kind IN ('single', 'digest') AND d.due <= ?"
+        query = f"SELECT count(*) FROM {_WAITING} WHERE {_IS_WAITING} AND {_OF_ALL_KINDS} AND d.due <= ?"
         return int(self._db.value(query, (to_text(now),)))
-
-    def retry(self, now: datetime) -> int:
-        """Make everything deferred due at once; inside a write transaction."""
-        return self._db.execute("UPDATE deliveries SET due = ? WHERE status = 'deferred'", (to_text(now),)).rowcount
 
     def counts(self, kind: str = "") -> dict[DeliveryStatus, int]:
         """How many there are of each status, of one kind or of all."""
@@ -326,6 +347,13 @@ class Deliveries:
         return [row[0] for row in rows]
 
 
+_TAKE_BACK = """
+UPDATE deliveries SET status = 'expired', ended = ?, reply = 'the next digest holds it' WHERE id IN (
+    SELECT d.id FROM json_each(?) AS w CROSS JOIN deliveries AS d INDEXED BY deliveries_subscriber
+    ON d.subscriber_id = CAST(w.key AS INTEGER) AND d.upto = w.value
+    WHERE d.kind = 'digest' AND d.status IN ('queued', 'deferred'))
+RETURNING subscriber_id, after
+"""
 # A single may go to an address of its own, whether it has a subscriber or none.
 _SENT_TO = "json_extract(d.payload, '$.to')"
 # What stands behind the last @ of an address, as `addresses.domain_of` has it.
@@ -337,22 +365,36 @@ _LISTING = f"SELECT {_COLUMNS} FROM deliveries AS d LEFT JOIN subscribers AS s O
 # The index holds just what waits, in order: without it each claim would sort the whole queue.
 _WAITING = "deliveries AS d INDEXED BY deliveries_due"
 _IS_WAITING = "d.status IN ('queued', 'deferred')"
-_IS_MISDATED = (
-    f"{_IS_WAITING} AND d.kind IN ('single', 'digest') AND d.due > :queued"
-    " AND (d.status = 'queued' OR d.due > :deferred)"
-)
-_CLAIM = f"""
+_OF_ALL_KINDS = f"d.kind IN {KINDS}"  # which lets the index be used
+_IS_MISDATED = f"{_IS_WAITING} AND {_OF_ALL_KINDS} AND d.due > :queued AND (d.status = 'queued' OR d.due > :deferred)"
+_CANDIDATES = f"""
 SELECT {_COLUMNS}, {_SENT_TO} AS sent_to, json_extract(d.payload, '$.even_suppressed') AS even_suppressed,
     s.status AS subscriber_status, s.covered, {WISHES},
     EXISTS (SELECT 1 FROM suppressions AS x WHERE x.folded = s.folded) AS suppressed
-FROM {_WAITING} LEFT JOIN subscribers AS s ON s.id = d.subscriber_id
-WHERE {_IS_WAITING} AND d.kind = ? AND d.due <= ? ORDER BY d.due, d.id LIMIT ?
+FROM deliveries AS d INDEXED BY {{}} LEFT JOIN subscribers AS s ON s.id = d.subscriber_id
+WHERE {_IS_WAITING} AND {{}} ORDER BY d.due, d.id LIMIT ?
 """
+_FIRST_WAITING = _CANDIDATES.format("deliveries_due", "d.kind = ? AND d.due <= ?")
+_WAITING_FOR_DOMAIN = _CANDIDATES.format("deliveries_domain", "d.domain = ? AND d.kind = ? AND d.due <= ?")
+_WAITING_BESIDES = _CANDIDATES.format(
+    "deliveries_due",
+    "d.kind = ? AND d.due <= ? AND (d.due, d.id) > (?, ?) AND d.domain NOT IN (SELECT value FROM json_each(?))",
+)
+
+
+def _too_old(row: Row) -> str:
+    return f"too old: {row['reply']}" if row["reply"] else "too old"
+
+
+def is_policy(reply: str) -> bool:
+    """Whether the last answer to a delivery was that they take no mail of ours: that is tried until it expires, and
+    has bounced then."""
+    return weigh(code_in(reply[:3]), status_in(reply), reply) is Kind.POLICY if reply[:3].isdigit() else False
 
 
 def _to_claim(row: Row) -> Claim:
     made_from = to_single(row["payload"]) if row["kind"] == "single" else to_reader(row, row["after"])
-    return Claim(_to_delivery(row), made_from, row["unknowns"], bool(row["welcome"]))
+    return Claim(_to_delivery(row), made_from, row["unknowns"], bool(row["welcome"]), row["kind"], row["domain"])
 
 
 def _to_delivery(row: Row) -> Delivery:

@@ -138,6 +138,13 @@ class Editions:
             )
         return told
 
+    def outline(self, after: date | None, upto: date) -> Iterator[tuple[int, bool, tuple[str, int] | None]]:
+        """The topics under which the window announces something, and whether that is revisions: each once for what is
+        told for the first time, and again with the key of each paper version that is in `told_before`."""
+        rows = self._db.execute(_OUTLINE, {"after": from_date(after), "upto": upto.isoformat()})
+        for topic_id, is_revision, paper_id, version in rows:
+            yield topic_id, bool(is_revision), None if paper_id is None else (paper_id, version)
+
     def records(self, limit: int) -> Iterator[EditionRecord]:
         """The newest editions, newest first."""
         rows = self._db.execute(
@@ -162,6 +169,17 @@ class Editions:
     def dates(self) -> list[date]:
         """All editions' dates, oldest first."""
         return [date.fromisoformat(row[0]) for row in self._db.rows("SELECT date FROM editions ORDER BY date")]
+
+
+_OUTLINE = """
+WITH told AS MATERIALIZED (SELECT p.key, p.id, p.version FROM papers AS p
+    WHERE p.key IN (SELECT paper_key FROM announcements WHERE edition > :after AND edition <= :upto)
+    AND EXISTS (SELECT 1 FROM announcements AS b INDEXED BY announcements_paper
+        WHERE b.paper_key = p.key AND b.edition <= :after))
+SELECT a.topic_id, a.kind = 'revised' AS is_revision, told.id, told.version
+FROM announcements AS a LEFT JOIN told ON told.key = a.paper_key
+WHERE a.edition > :after AND a.edition <= :upto GROUP BY a.topic_id, is_revision, told.key
+"""
 
 
 def to_announcement(row: Row, paper: Paper, words: tuple[str, ...]) -> Announcement:

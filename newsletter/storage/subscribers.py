@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
 
-from newsletter.addresses import keyed, same_address
+from newsletter.addresses import domain_of, keyed, same_address
 from newsletter.model import (
     Detail,
     Format,
@@ -188,6 +188,10 @@ class Subscribers:
         self._db.execute(
             "UPDATE subscribers SET email = ?, folded = ?, links_since = ? WHERE id = ?",
             (email, same_address(email), to_text(now), subscriber_id),
+        )
+        self._db.execute(
+            "UPDATE deliveries SET domain = ? WHERE subscriber_id = ? AND status IN ('queued', 'deferred')",
+            (domain_of(email), subscriber_id),
         )
         self._name(same_address(email))
 

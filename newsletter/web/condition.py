@@ -28,7 +28,7 @@ def status() -> Response:
         sentences={
             "today": of_today(days, newest),
             "next": of_the_next(days, newest),
-            "mail": of_mail(looking().storage.deliveries.counts("digest")),
+            "mail": of_mail(found),
             "all": of_all(found),
         },
         ill=bool(found.overdue),
@@ -37,12 +37,14 @@ def status() -> Response:
 
 @blueprint.get("/health")
 def health() -> tuple[Response, int]:
-    """200 if the database can be read and nothing is overdue, else 503."""
+    """200 if the database can be read and nothing is overdue, else 503; and how far it is while mail goes out."""
     try:
-        overdue = len(report(looking()).overdue)
+        found = report(looking())
     except RunError:
         return jsonify(status="unreadable"), 503
-    return jsonify(status="overdue" if overdue else "ok", overdue=overdue), 503 if overdue else 200
+    overdue = len(found.overdue)
+    sending = {} if found.part_sent is None else {"part_sent": round(found.part_sent, 2)}
+    return jsonify(status="overdue" if overdue else "ok", overdue=overdue, **sending), 503 if overdue else 200
 
 
 @blueprint.get("/metrics")

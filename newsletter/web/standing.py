@@ -1,6 +1,5 @@
 """How the newsletter stands, in sentences for anybody: today, what comes next, whether mail goes out."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
 
 from newsletter.model import DeliveryStatus
@@ -34,8 +33,13 @@ def of_the_next(days: Days, newest: date | None) -> str:
     return say(_("The next edition is expected on {date} at {time}."), date=day, time=_clock(coming, days))
 
 
-def of_mail(numbers: Mapping[DeliveryStatus, int]) -> str:
-    """Whether digests go out; `numbers` are of those alone, since of other mails strangers must not learn."""
+def of_mail(report: Report) -> str:
+    """Whether digests go out, and how far; of other mails, and of how many readers there are, strangers must not
+    learn."""
+    numbers = report.digests
+    if report.part_sent:
+        share = f"{min(100 * report.part_sent, 99):.0f}\N{NO-BREAK SPACE}%"
+        return say(_("Mail is going out just now; {share} of it is out."), share=share)
     if any(numbers.get(status) for status in _WAITING):
         return say(_("Mail is going out just now."))
     if numbers.get(DeliveryStatus.DEFERRED):

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from carrying import ACCEPTED, Courier
 from house import Time, bring, make_app, make_paper, subscribe
 
 from newsletter.app import App
@@ -18,35 +19,30 @@ from newsletter.demo.library import FixedAnswers
 from newsletter.fetching import fetch
 from newsletter.joining import ask_to_subscribe
 from newsletter.journal import ARCHIVE
-from newsletter.mail.transports import Answer, Verdict
+from newsletter.mail.transports import Answer, Parcel, Stage, Verdict
 from newsletter.model import Choice, DeliveryStatus, Paper, Suppression
 from newsletter.publish import publish
 from newsletter.storage.consents import Consent
 from newsletter.storage.deliveries import Ending
+from newsletter.storage.pace import ALL, Cause, Pause, Watched
 from newsletter.warning import warn
 
 GRAPHS, VIDEO, GONE = "Graph Neural Networks", "Video Anomaly Detection", "Speech Models"
 PAUSE = timedelta(minutes=5)
 
 
-class Post:
-    """Accepts everything, but for those whose address says otherwise."""
+def answer(parcel: Parcel) -> Answer:
+    """Accept everything, but for those whose address says otherwise."""
+    if parcel.recipient.startswith("bounced"):
+        return Answer(Verdict.REFUSED, 550, "5.1.1 no such user", Stage.RCPT)
+    if parcel.recipient.startswith(("deferred", "left")):
+        return Answer(Verdict.DEFERRED, 451, "4.3.0 later", Stage.RCPT)
+    return ACCEPTED
 
-    def send(self, _sender: str, recipient: str, _message: bytes, _envelope_id: str = "") -> Answer:
-        if recipient.startswith("bounced"):
-            return Answer(Verdict.REFUSED, 550, "5.1.1 no such user")
-        if recipient.startswith(("deferred", "left")):
-            return Answer(Verdict.DEFERRED, 451, "4.3.0 later")
-        return Answer(Verdict.ACCEPTED, 250, "ok")
 
-    def close(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
+def post() -> Courier:
+    """Where mail goes."""
+    return Courier(answer)
 
 
 def first_morning(app: App) -> None:
@@ -56,11 +52,15 @@ def first_morning(app: App) -> None:
     subscribe(app, *(f"{name}@example.org" for name in names))
     app.subscriptions.subscribe("new@example.org", Choice(topics=(VIDEO,)), confirmed=False, **today)
     subscribe(app, "weekly@example.org", topics=[GRAPHS, GONE], queries=["au:example", "ti:other"], frequency="weekly")
-    publish(app, app.today(), work=lambda work: replace(work, connect=Post))
+    publish(app, app.today(), work=lambda work: replace(work, connect=post))
     app.subscriptions.unsubscribe("left@example.org", **today)
     app.subscriptions.suppress("bounced@example.org", Suppression.BOUNCE, now=app.now())
     app.subscriptions.suppress("never@example.org", Suppression.COMPLAINT, now=app.now())
     on_the_web(app)
+    with app.storage.write():
+        refused = Pause("example.org", Cause.POLICY, app.now(), app.now(), app.now() + 12 * PAUSE, 1, "554 5.7.1 no")
+        app.storage.pace.keep(refused)
+        app.storage.pace.watch("example.org", Watched(app.now(), 30, 2, ((29, "example.org"), (30, "example.org"))))
 
 
 def on_the_web(app: App) -> None:
@@ -100,13 +100,15 @@ def third_morning(app: App) -> None:
     with app.storage.write():
         app.storage.papers.add([replace(make_paper(3), journal_ref="Journal of Graphs 1")], app.now())
         app.storage.jobs.end(ARCHIVE, 1, app.now() - timedelta(days=3), "it cannot be written")
+    with app.storage.write():
+        app.storage.pace.count(ALL, [(app.now(), 3)], app.now() - timedelta(days=1), app.now())
     warn(app)
 
 
 def _stopped(work: Work) -> Work:
     stop = threading.Event()
     stop.set()
-    return replace(work, connect=Post, stop=stop)
+    return replace(work, connect=post, stop=stop)
 
 
 def live(folder: Path) -> None:

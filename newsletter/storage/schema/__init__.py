@@ -2,7 +2,20 @@
 
 from sqlite_utils import Database, Migrations
 
-from newsletter.storage.schema import bounces, initial, jobs, readers, requests, search, sending, weather, words
+from newsletter.storage.schema import (
+    bounces,
+    initial,
+    jobs,
+    pace,
+    queue,
+    readers,
+    requests,
+    search,
+    sending,
+    standing,
+    weather,
+    words,
+)
 
 migrations = Migrations("newsletter")
 
@@ -61,6 +74,24 @@ def m008_requests(db: Database) -> None:
 def m009_sending(db: Database) -> None:
     """What a sender needs to go by its readers' domains."""
     _execute(db, sending.SQL)
+
+
+@migrations()
+def m010_pace(db: Database) -> None:
+    """How fast mail went, and what was said to that."""
+    _execute(db, pace.SQL)
+
+
+@migrations()
+def m011_standing(db: Database) -> None:
+    """How the sender's run goes, for others to see."""
+    _execute(db, standing.SQL)
+
+
+@migrations()
+def m012_queue(db: Database) -> None:
+    """Indexes that a queue for a million readers can do with."""
+    _execute(db, queue.SQL)
 
 
 def _execute(db: Database, script: str) -> None:

@@ -9,13 +9,17 @@ from typing import TypeVar
 from benchmarks import (
     composing,
     fetching,
+    goals,
     growth,
     history,
     house,
     load,
+    mailing,
     matching,
+    memory,
     parsing,
     plot,
+    profiling,
     publishing,
     sending,
     serving,
@@ -27,25 +31,51 @@ from benchmarks.measure import alone
 from benchmarks.table import Row
 
 _QUICK = {"papers": 100, "paged": 200, "history": 30_000, "queries": 100, "mails": 50, "readers": 50, "seconds": 1}
-_Result = TypeVar("_Result", Row, load.Load, growth.Point)
+_Record = Row | load.Load | growth.Point | goals.Goal | memory.Held
+_MILLION = 1_000_000
+_Result = TypeVar("_Result", Row, load.Load, growth.Point, goals.Goal, memory.Held)
 
 
 def _main() -> None:
     arguments = _parse()
-    results: list[Row | load.Load | growth.Point] = []
+    if arguments.profile:
+        print(profiling.profiling(arguments.mails))
+        return
+    results: list[_Record] = []
     if arguments.plot:
         points = _print(growth.growing())
         arguments.plot.write_text(plot.draw(points), encoding="utf-8")
         results += points
-    elif not arguments.web:
-        print(table.heading(), flush=True)
-        results += _print(_rows(arguments))
-    if not arguments.plot:
-        print(load.heading(), flush=True)
-        results += _print(serving.serving(arguments.readers, arguments.seconds))
+    elif arguments.million:
+        results += _of_a_million()
+    else:
+        results += _tables(arguments)
     if arguments.json:
         records = [result.record() for result in results]
         arguments.json.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+
+
+def _tables(arguments: argparse.Namespace) -> Iterator[_Record]:
+    """Print all tables, or the one that was asked for."""
+    if not (arguments.web or arguments.mail):
+        print(table.heading(), flush=True)
+        yield from _print(_rows(arguments))
+    if not arguments.web:
+        print(goals.heading(), flush=True)
+        size = mailing.QUICK if arguments.quick else mailing.Size(mails=arguments.mails)
+        yield from _print(mailing.mailing(size, with_peers=not arguments.quick))
+        print(memory.heading(), flush=True)
+        yield from _print(memory.holding((arguments.mails, arguments.readers)))
+    if not arguments.mail:
+        print(load.heading(), flush=True)
+        yield from _print(serving.serving(arguments.readers, arguments.seconds))
+
+
+def _of_a_million() -> Iterator[_Record]:
+    print(table.heading(), flush=True)
+    yield from _print([alone(publishing.preparing, _MILLION, 10_000)])
+    print(memory.heading(), flush=True)
+    yield from _print(memory.holding((10_000, 100_000, _MILLION)))
 
 
 def _parse() -> argparse.Namespace:
@@ -57,9 +87,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--mails", type=int, default=10_000, help="joined, and sent (%(default)s)")
     parser.add_argument("--readers", type=int, default=100_000, help="to publish for, and really send to (%(default)s)")
     parser.add_argument("--seconds", type=int, default=10, help="that the web front is asked, each time (%(default)s)")
-    parser.add_argument("--web", action="store_true", help="measure the web front only")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--web", action="store_true", help="measure the web front only")
+    only.add_argument("--mail", action="store_true", help="measure only how fast mail goes out, and what it holds")
+    only.add_argument("--million", action="store_true", help="prepare for, and send to, a million readers instead")
+    only.add_argument("--profile", action="store_true", help="print instead where the time of sending goes")
+    only.add_argument("--plot", type=Path, metavar="FILE", help="measure how it all grows instead, and draw it (SVG)")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it runs")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="measure how it all grows instead, and draw it (SVG)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write down what is printed")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -82,6 +116,7 @@ def _rows(arguments: argparse.Namespace) -> Iterator[Row]:
     yield from alone(signing.signing, "ed25519", min(mails, 2_000))
     yield alone(sending.sending, mails)
     yield alone(publishing.queueing, readers)
+    yield alone(publishing.preparing, readers, queries)
     yield alone(publishing.publishing, papers, readers)
 
 

@@ -1,15 +1,17 @@
 """How a day's cost grows with papers, queries and readers, one of them at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from benchmarks import house, material
+from benchmarks.delaying import delayed
 from benchmarks.fetching import fetching
 from benchmarks.history import comparing
 from benchmarks.measure import Cost, alone, aside, measure
-from benchmarks.sending import sending, there
+from benchmarks.queues import queue
+from benchmarks.sending import sending, sink, there
 from newsletter.app import App
 from newsletter.settling import Plan, make_plan, write_down
 
@@ -20,6 +22,7 @@ SIZES: Mapping[str, Sequence[int]] = {
     "queries": (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000),
     "readers": (1_000, 3_000, 10_000, 30_000, 100_000),
     "papers held": (30_000, 300_000, 3_000_000),
+    "connections": (1, 2, 4, 10, 20, 50),
 }
 #: The parts of a day, as they follow one another.
 PARTS = {
@@ -29,7 +32,12 @@ PARTS = {
     "queue": "write down and queue",
     "send": "send",
     "show": "find what the README shows",
+    "far": "send over 20 ms of latency",
 }
+#: Of the connections, each chart tells the seconds for so many mails.
+MAILS = 10_000
+_FAR = 0.020  # seconds of a round trip
+_A_LINE = 100  # mails that a connection sends over it, to be reckoned up
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,9 @@ def _costs(what: str, size: int, usual: Mapping[str, int]) -> Iterator[tuple[str
         rows = alone(comparing, size, usual["papers"])
         yield from ((part, row.cost) for part, row in zip(("compare", "show"), rows, strict=True) if row.cost)
         return
+    if what == "connections":
+        yield from _sending(size)
+        return
     if what == "papers" and (fetched := alone(fetching, size).cost):
         yield "fetch", fetched
     sizes = {**usual, what: size}
@@ -70,6 +81,21 @@ def _costs(what: str, size: int, usual: Mapping[str, int]) -> Iterator[tuple[str
     yield from zip(("decide", "queue"), alone(_settling, **sizes), strict=True)
     if what == "readers" and there() and (sent := alone(sending, size).cost):
         yield "send", sent
+
+
+def _sending(connections: int) -> Iterator[tuple[str, Cost]]:
+    """Send to a sink, and to one that is far away."""
+    if not there():
+        return
+    with sink() as near, delayed(near, _FAR) as far:
+        with queue(MAILS // 2) as ours:
+            yield "send", _reckoned(ours.cost(near, connections), ours.mails)
+        with queue(_A_LINE * (connections + 2)) as ours:
+            yield "far", _reckoned(ours.cost(far, connections), ours.mails)
+
+
+def _reckoned(cost: Cost, mails: int) -> Cost:
+    return replace(cost, seconds=cost.seconds * MAILS / mails)
 
 
 def _settling(papers: int, queries: int, readers: int) -> tuple[Cost, Cost]:

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks import material
 from benchmarks.material import NOW, TODAY, TOPICS
@@ -16,14 +17,18 @@ from newsletter.app import App, Outside
 from newsletter.config import parse_table
 from newsletter.digests import Digests
 from newsletter.fetching import Gathered, store
-from newsletter.model import HarvestState, Paper, Status
+from newsletter.model import HarvestState, Look, Paper, Preferences, Status
 from newsletter.settling import settle
 from newsletter.storage.deliveries import Claim
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.storage.subscribers import NewSubscriber
 
 CONNECTIONS = 10
+FEW = 23  # papers of an edition whose digests have about 40 KB
+_KEY = "dkim.pem"
 _NOBODY = "http://127.0.0.1:9/api/query"
+_USUAL = Look()
+MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux has a disk that is none, and a commit waits for nothing
 _SAMPLE = 1_000  # mails, to learn how long they are
 
 #: Gives the topics that each of so many readers chooses.
@@ -31,16 +36,18 @@ Crowd = Callable[[App, int], Iterable[tuple[int, ...]]]
 
 
 @contextmanager
-def temporary() -> Iterator[Path]:
+def temporary(parent: Path | None = None) -> Iterator[Path]:
     """A folder that is gone afterwards."""
-    with TemporaryDirectory(prefix="newsletter-bench-") as folder:
+    with TemporaryDirectory(prefix="newsletter-bench-", dir=parent) as folder:
         yield Path(folder)
 
 
 @contextmanager
-def opened(folder: Path, *, api_url: str = _NOBODY, smtp_port: int = 9) -> Iterator[App]:
-    """The newsletter of a folder, with nothing in its caches: eight topics, mail by SMTP."""
-    table = {
+def opened(
+    folder: Path, *, api_url: str = _NOBODY, smtp_port: int = 9, connections: int = CONNECTIONS, signed: bool = False
+) -> Iterator[App]:
+    """The newsletter of a folder, with nothing in its caches: eight topics, mail by SMTP, signed or not."""
+    table: dict[str, Any] = {
         "newsletter": {"sender": "Daily Papers <papers@example.org>", "base_url": "https://papers.example.org"},
         "topics": [{"name": topic} for topic in TOPICS],
         "arxiv": {
@@ -52,8 +59,10 @@ def opened(folder: Path, *, api_url: str = _NOBODY, smtp_port: int = 9) -> Itera
             "gate": "gate",
         },
         "delivery": {"transport": "smtp"},
-        "smtp": {"host": "127.0.0.1", "port": smtp_port, "connections": CONNECTIONS},
+        "smtp": {"host": "127.0.0.1", "port": smtp_port, "connections": connections},
     }
+    if signed:
+        table["dkim"] = {"selector": "bench", "key": str(folder / _KEY)}
     with closing(App(parse_table(table, folder / "config.toml"), Outside(clock=lambda: NOW))) as app:
         yield app
 
@@ -85,13 +94,13 @@ def topics_and_queries(queries: int, app: App, readers: int) -> Iterator[tuple[i
 # ---------------------------------------------------------------- furniture
 
 
-def furnish(folder: Path, crowd: Crowd, readers: int, old_papers: Sequence[Paper] = ()) -> None:
+def furnish(folder: Path, crowd: Crowd, readers: int, old_papers: Sequence[Paper] = (), look: Look = _USUAL) -> None:
     """Let readers come after an edition of old papers; no topic has its first edition before it any more."""
     with opened(folder) as app:
         _bring(app, old_papers)
         settle(app, TODAY - timedelta(days=2))
         with app.storage.write():
-            people = _people(crowd(app, readers))
+            people = _people(crowd(app, readers), Preferences(look=look))
             app.storage.subscribers.add(people, app.storage.editions.newest(), TODAY, NOW)
         _bring(app, ())
         settle(app, TODAY - timedelta(days=1))
@@ -103,21 +112,30 @@ def hold(folder: Path, papers: int) -> None:
         app.storage.papers.add(material.papers(papers), NOW)
 
 
-def bring_news(folder: Path, crowd: Crowd, readers: int, papers: int) -> None:
+def bring_news(folder: Path, crowd: Crowd, readers: int, papers: int, look: Look = _USUAL) -> None:
     """Put new papers before selection, too."""
-    furnish(folder, crowd, readers)
+    furnish(folder, crowd, readers, look=look)
     with opened(folder) as app:
         _bring(app, material.papers(papers))
 
 
-def fill_queue(folder: Path, crowd: Crowd, readers: int, papers: int) -> int:
+def fill_queue(folder: Path, crowd: Crowd, readers: int, papers: int, look: Look = _USUAL) -> int:
     """Make today's edition and queue its digests, too; the mean length of a mail."""
-    bring_news(folder, crowd, readers, papers)
+    bring_news(folder, crowd, readers, papers, look)
     with opened(folder) as app:
         settle(app, TODAY)
         digests = Digests(app.storage)
         lengths = [len(app.compose(claim, digests) or b"") for claim in claims(app, _SAMPLE)]
     return sum(lengths) // len(lengths)
+
+
+def make_signing_key(folder: Path) -> None:
+    """Make the key that mail is signed with."""
+    from newsletter.mail.dkim import SigningKey, make_key  # heavy, and hardly ever needed
+
+    key = folder / _KEY
+    key.touch(mode=0o600)
+    key.write_bytes(SigningKey("example.org", "bench", make_key("ed25519")).pem)
 
 
 def claims(app: App, most: int = 1_000_000) -> list[Claim]:
@@ -135,9 +153,9 @@ def _personal(app: App, number: int) -> list[int]:
     return [app.storage.topics.query(query).id for query in material.queries(number)]
 
 
-def _people(chosen: Iterable[tuple[int, ...]]) -> Iterator[NewSubscriber]:
+def _people(chosen: Iterable[tuple[int, ...]], preferences: Preferences) -> Iterator[NewSubscriber]:
     for number, topic_ids in enumerate(chosen):
-        yield NewSubscriber(f"reader{number}@example.org", Status.CONFIRMED, topic_ids)
+        yield NewSubscriber(f"reader{number}@example.org", Status.CONFIRMED, topic_ids, preferences)
 
 
 def _bring(app: App, papers: Sequence[Paper]) -> None:

@@ -1,10 +1,10 @@
-"""The growth as a drawing: seconds and megabytes, against papers, queries, readers and the history."""
+"""The growth as a drawing: seconds and megabytes, against papers, queries, readers, the history and connections."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.growth import PARTS, USUAL, Point
+from benchmarks.growth import MAILS, PARTS, USUAL, Point
 
 _WIDTH, _HEIGHT = 230, 150  # of one chart
 _LEFT, _TOP, _BESIDE, _BELOW = 64, 104, 62, 48
@@ -12,20 +12,21 @@ _LETTER = 6.7  # the width of a digit
 _STYLE = """
 svg { font: 12px system-ui, sans-serif; --ground: #fff; --text: #1f2328; --grid: #d8dee4;
   --fetch: #0969da; --decide: #bc4c00; --queue: #1a7f37; --send: #8250df;
-  --compare: #cf222e; --show: #6e7781; }
+  --compare: #cf222e; --show: #6e7781; --far: #bf3989; }
 @media (prefers-color-scheme: dark) { svg { --ground: #0d1117; --text: #e6edf3; --grid: #3d444d;
   --fetch: #58a6ff; --decide: #f0883e; --queue: #3fb950; --send: #bc8cff;
-  --compare: #ff7b72; --show: #8b949e; } }
+  --compare: #ff7b72; --show: #8b949e; --far: #f778ba; } }
 rect { fill: var(--ground); }
 text { fill: var(--text); } .middle { text-anchor: middle; } .end { text-anchor: end; }
 path { fill: none; stroke: var(--grid); }
-.fetch, .decide, .queue, .send, .compare, .show { stroke-width: 2; }
+.fetch, .decide, .queue, .send, .compare, .show, .far { stroke-width: 2; }
 .fetch { stroke: var(--fetch); }
 .decide { stroke: var(--decide); stroke-dasharray: 10 3 2 3; }
 .queue { stroke: var(--queue); stroke-dasharray: 6 3; }
 .send { stroke: var(--send); stroke-dasharray: 2 2; }
 .compare { stroke: var(--compare); }
 .show { stroke: var(--show); stroke-dasharray: 6 3; }
+.far { stroke: var(--far); stroke-dasharray: 10 3; }
 """
 
 
@@ -53,7 +54,7 @@ def draw(points: Sequence[Point]) -> str:
     # The ground is painted, for a page may be dark where the reader's system is light.
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
-        "<title>What the parts of a day cost as papers, queries, readers and the history grow</title>",
+        "<title>What the parts of a day cost as papers, queries, readers, the history and connections grow</title>",
         f"<style>{_STYLE}</style>",
         f'<rect width="{width}" height="{height}"/>',
         *_legend(),
@@ -70,12 +71,14 @@ def draw(points: Sequence[Point]) -> str:
 
 def _legend() -> Iterator[str]:
     for place, part in enumerate(PARTS):
-        left, top = _LEFT + place % 3 * (_WIDTH + _BESIDE), 24 + place // 3 * 22
+        left, top = _LEFT + place % 4 * (_WIDTH + _BESIDE), 24 + place // 4 * 22
         yield f'<path class="{part}" d="M{left} {top}h36"/>'
         yield from _text(left + 44, top + 4, PARTS[part])
 
 
 def _rest(what: str) -> str:
+    if what == "connections":
+        return f"for {MAILS:,} mails of 40 KB"
     others = [other for other in USUAL if other != what] if what in USUAL else ["papers"]
     return "with " + ", ".join(f"{USUAL[other]:,} {other}" for other in others)
 

@@ -13,13 +13,14 @@ from benchmarks import house, material
 from benchmarks.measure import aside, measure, seconds
 from benchmarks.table import Row
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 MISSING = "not measured: smtp-sink, smtp-source are missing (Debian's postfix)"
 
 _MOST = 10_000  # mails of the reference; what it takes for more is reckoned
-_SEARCHED = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
-_SINK, _SOURCE = (shutil.which(name, path=_SEARCHED) for name in ("smtp-sink", "smtp-source"))
+#: Where programs are looked for: Postfix's are in no user's path.
+SEARCHED = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
+_SINK, _SOURCE = (shutil.which(name, path=SEARCHED) for name in ("smtp-sink", "smtp-source"))
 
 
 def there() -> bool:
@@ -61,9 +62,9 @@ class Reference:
         return seconds(lambda: source(self._port, mails, self._length), times=1) * self._mails / mails
 
 
-def source(port: int, mails: int, length: int) -> None:
+def source(port: int, mails: int, length: int, connections: int = house.CONNECTIONS) -> None:
     """Send mails with Postfix's own program, over connections that stay open."""
-    sessions, sizes = ("-d", "-s", str(house.CONNECTIONS)), ("-m", str(mails), "-l", str(length))
+    sessions, sizes = ("-d", "-s", str(connections)), ("-m", str(mails), "-l", str(length))
     envelope = ("-f", "papers@example.org", "-t", "reader@example.org")
     subprocess.run([str(_SOURCE), *sessions, *sizes, *envelope, f"127.0.0.1:{port}"], check=True)
 

@@ -27,7 +27,6 @@ from newsletter.mail.verp import ReturnPath
 from newsletter.model import WEEKDAYS, Account, Paper, Rhythm
 from newsletter.places import Places
 from newsletter.rendering.digest import Brand
-from newsletter.rendering.notice import Notices
 from newsletter.sources import Source
 from newsletter.sources.calendar import Calendar
 from newsletter.storage import Storage
@@ -39,6 +38,7 @@ from newsletter.timetable import Hours, next_hour
 
 if TYPE_CHECKING:  # what makes HTTP requests is heavy, and a sender never needs it; nor, mostly, what signs
     from newsletter.mail.dkim import Signer, SigningKey
+    from newsletter.rendering.notice import Notices
     from newsletter.sources.api import ApiSource
     from newsletter.sources.client import Client
 
@@ -304,8 +304,10 @@ class App:
         return self.sign(self.composer.message(digest, topics, *whom, made_from.look, welcome=claim.welcome))
 
     @cached_property
-    def notices(self) -> Notices:
+    def notices(self) -> "Notices":
         """What renders mails that are no digest."""
+        from newsletter.rendering.notice import Notices
+
         return Notices(self.config.digest.templates, self.config.newsletter.language)
 
 

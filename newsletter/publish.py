@@ -5,7 +5,7 @@
     harvest  = gather(topics)                 HTTP; nothing is written while the net is awaited
     record   = store(harvest)                 one transaction: papers, proposals, account
     edition  = settle(undecided)              one transaction: announcements, cards, readers' digests
-    tally    = deliver(queue)                 a transaction before and after each message
+    tally    = deliver(queue)                 a transaction a turn: what was answered, what goes next
     outcome  = archive(editions)              one commit
 
 Each step takes up what the one before wrote down, so after a kill at any line the same command goes on.
@@ -23,22 +23,20 @@ from typing import TypeVar
 from newsletter.app import App, Outside
 from newsletter.archive import Outcome
 from newsletter.archiving import archive
-from newsletter.collecting import hear_refusals
 from newsletter.config import Config
-from newsletter.delivery import Limits, Run, Tally, Work
-from newsletter.digests import Digests
+from newsletter.delivery import Tally, Work
 from newsletter.errors import BusyError, RunError, SourceError, UsageError, describe
 from newsletter.fetching import fetch
 from newsletter.joining import forget_unconfirmed
-from newsletter.journal import DELIVER, SELECT, Journal, note
+from newsletter.journal import SELECT, Journal, note
 from newsletter.locks import hold
 from newsletter.model import HarvestState
 from newsletter.queueing import queue_by_hour
 from newsletter.remarks import remarks
+from newsletter.sending import deliver
 from newsletter.settling import Decision, queue_only, settle
 from newsletter.sources.calendar import visible
 from newsletter.storage.copies import copy_database
-from newsletter.storage.deliveries import Claim
 from newsletter.storage.harvests import HarvestRecord
 from newsletter.timetable import pause
 from newsletter.warning import warn
@@ -64,61 +62,6 @@ def check_date(app: App, day: date) -> None:
             f"{day} is before the newest edition, {newest} (allowed: that date or later, or one of an edition; if"
             f" {day} is today, the clock went back: `newsletter publish --date {newest}` finishes what is left)"
         )
-
-
-# ---------------------------------------------------------------- deliver
-
-
-class _Letters:
-    """Makes mails; what they are made from is kept until another process changes it."""
-
-    def __init__(self, app: App) -> None:
-        self._app, self._state = app, app.storage.state()
-        self._digests = Digests(app.storage)
-
-    def renew(self) -> None:
-        """See whether something was changed."""
-        state = self._app.storage.state()
-        if state != self._state:
-            self._state, self._digests = state, Digests(self._app.storage)
-            self._app.composer.forget()
-            _ = self._app.keyring  # refreshed
-
-    def compose(self, claim: Claim) -> bytes | None:
-        """See `App.compose`."""
-        return self._app.compose(claim, self._digests)
-
-
-def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lambda work: work) -> Tally:
-    """Send what is due. `work` may add a progress bar, or an event that ends the run.
-
-    Raises:
-        BusyError: another process is sending.
-        TransportError: nothing can be handed over.
-
-    """
-    letters = _Letters(app)
-    with hold(app.lock_file("sender"), "sending"), Journal(app, DELIVER) as journal:
-        return Run(
-            app.storage,
-            work(
-                Work(
-                    connect=app.carrier,
-                    compose=letters.compose,
-                    renew=letters.renew,
-                    sender=app.envelope_sender,
-                    envelope_id=app.envelope_id,
-                    heard=lambda endings: hear_refusals(app, endings),
-                    clock=app.outside.clock,
-                    monotonic=app.outside.monotonic,
-                    sleep=app.outside.sleep,
-                    chance=app.outside.chance,
-                    limits=Limits.of(app.config),
-                    pulse=journal.pulse,
-                    well=journal.well,
-                )
-            ),
-        ).drain(stay=stay)
 
 
 # ---------------------------------------------------------------- the whole of it

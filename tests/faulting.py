@@ -18,7 +18,7 @@ from house import Time, crowd, make_app, queue
 from newsletter.app import App
 from newsletter.mail.transports import Patience
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 SENT, QUEUED, SENDING = DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.SENDING
 DEFERRED, BOUNCED = DeliveryStatus.DEFERRED, DeliveryStatus.BOUNCED
@@ -118,7 +118,7 @@ def row(app: App) -> Row:
 
 def move_on(app: App, time: Time) -> None:
     """To when something is due, or a little later if something is."""
-    due = app.storage.deliveries.next_due()
+    due = app.storage.standing.next_due()
     time.now = max(due or time.now, time.now + timedelta(minutes=1))
 
 
@@ -127,7 +127,7 @@ def deliver_honestly(app: App, server: FaultyServer, time: Time) -> None:
     server.be_honest()
     app.outside = replace(app.outside, answers=ENDLESS)
     for _ in range(5):
-        if app.storage.deliveries.next_due() is None:
+        if app.storage.standing.next_due() is None:
             return
         move_on(app, time)
         deliver(app)

@@ -19,7 +19,7 @@ from newsletter.collecting import collect
 from newsletter.demo.smtp import SmtpStandIn
 from newsletter.mail.mailboxes.imap import ImapAccount, ImapMailbox
 from newsletter.model import DeliveryStatus, Suppression
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.settling import settle
 
 MISSING = postfix.MISSING or dovecot.MISSING

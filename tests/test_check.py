@@ -19,7 +19,7 @@ from newsletter.checking import Finding, State, check
 from newsletter.cli.checking import check as command
 from newsletter.demo.smtp import SmtpStandIn
 from newsletter.model import DeliveryStatus, Suppression
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 OK, REMARK, FAILED = State.OK, State.REMARK, State.FAILED
 NAMES = ["configuration", "templates", "mail", "archive", "disk", "database", "instance", "time zone", "ledger"]

@@ -19,7 +19,8 @@ from newsletter.demo.smtp import SmtpStandIn
 from newsletter.errors import UsageError
 from newsletter.locks import hold
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver, publish
+from newsletter.publish import publish
+from newsletter.sending import deliver
 
 SENT, DEFERRED, QUEUED = DeliveryStatus.SENT, DeliveryStatus.DEFERRED, DeliveryStatus.QUEUED
 TOPIC = "Graph Neural Networks"

@@ -31,7 +31,7 @@ from newsletter.locks import hold
 from newsletter.mail.tokens import Keyring
 from newsletter.mail.verp import ReturnPath
 from newsletter.model import DeliveryStatus, Job, Status, Suppression
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.settling import settle
 from newsletter.storage.singles import Single
 from newsletter.subscriptions import Outcome

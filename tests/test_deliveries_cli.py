@@ -12,8 +12,8 @@ from newsletter.app import App
 from newsletter.bouncing import Bounce, Kind, Proof
 from newsletter.cli.deliveries import deliveries
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver
 from newsletter.retrying import retry
+from newsletter.sending import deliver
 from newsletter.storage.listing import Which, listing_query
 from newsletter.storage.pace import Cause, Pause, Watched
 from newsletter.storage.singles import Single

@@ -33,7 +33,7 @@ from newsletter.locks import hold
 from newsletter.mail.transports import Patience, Verdict
 from newsletter.mail.transports.smtp import judge
 from newsletter.model import DeliveryStatus, Suppression
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.settling import settle
 
 SENT, DEFERRED, BOUNCED = DeliveryStatus.SENT, DeliveryStatus.DEFERRED, DeliveryStatus.BOUNCED
@@ -484,7 +484,7 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path, server: SmtpStandIn, tim
         from pathlib import Path
         sys.path.insert(0, sys.argv[1])
         from house import Time, make_app
-        from newsletter.publish import deliver
+        from newsletter.sending import deliver
         smtp = {"host": "127.0.0.1", "port": int(sys.argv[3]), "connections": 2}
         deliver(make_app(Path(sys.argv[2]), delivery={"transport": "smtp"}, smtp=smtp))
         """

@@ -11,7 +11,8 @@ from adversity import Newsletter, Said
 from adversity import newsletter as newsletter  # the fixture
 from disks import Disk, mounted
 
-from newsletter.publish import deliver, publishing
+from newsletter.publish import publishing
+from newsletter.sending import deliver
 
 FULL = re.compile(
     "the disk is full|No space left on device|Out of diskspace|Read-only file system|(couldn't|failed to) write"

@@ -25,7 +25,7 @@ from newsletter.mail.dkim import Kind, Signer, SigningKey
 from newsletter.mail.draft import Draft
 from newsletter.mail.message import Address, Letterhead, compose_plain, make_letter
 from newsletter.mail.relaxed import relaxed_body, relaxed_field
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.warning import warn
 
 KINDS: tuple[Kind, ...] = ("rsa", "ed25519")
@@ -366,7 +366,7 @@ import sys
 from pathlib import Path
 from newsletter.app import App
 from newsletter.config import load
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 app = App(load(Path("config.toml")))
 print(app.config.delivery.transport, sum(deliver(app).counts.values()), "cryptography" in sys.modules)
 app.close()

@@ -24,7 +24,7 @@ from house import Time
 from newsletter.delivery import MAX_UNKNOWNS
 from newsletter.delivery.judging import PAUSE_AFTER_UNKNOWNS
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 REFUSALS = {
     "450 4.2.1 later": DEFERRED,

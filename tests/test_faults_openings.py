@@ -19,7 +19,7 @@ from faulty_script import ALWAYS, Act, Cut, Fault, Manners, Say, Stage
 from house import Time
 
 from newsletter.errors import TransportError
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 GREETINGS: dict[str, Act] = LOSSES | {"421": Say("421 4.3.2 not now"), "554": Say("554 5.3.2 no service")}
 HELLOS: dict[str, Act] = LOSSES | {"421": Say("421 4.3.2 not now"), "550": Say("550 5.7.1 who are you?")}

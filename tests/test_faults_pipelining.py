@@ -8,7 +8,7 @@ from faulty import FaultyServer
 from faulty_script import Cut, Fault, Manners, Pipelining, Say, Stage
 from house import Time
 
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 BROKEN: list[Pipelining] = ["discards", "refuses", "drops"]
 broken = pytest.mark.parametrize("pipelining", BROKEN)

@@ -32,7 +32,7 @@ from newsletter.app import App
 from newsletter.errors import TransportError
 from newsletter.mail.transports import Patience
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 EXPIRED = DeliveryStatus.EXPIRED
 LOSSES: list[Act] = [Cut(), Cut("rst"), HalfClose(), Raw(b"\x00what?\r\n"), Flood(b"x"), HalfClose(said=True)]
@@ -99,7 +99,7 @@ def test_everybody_gets_it_or_there_is_a_reason(script: Script, readers: int, co
         most = 10 + 2 * server.left
         for _ in range(most):
             run(app, server, readers)
-            if app.storage.deliveries.next_due() is None:
+            if app.storage.standing.next_due() is None:
                 event(f"faults befell it: {sum(fault.times for fault in script.faults) > server.left}")
                 break
             move_on(app, time)

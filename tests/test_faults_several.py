@@ -25,7 +25,7 @@ from house import Time
 from newsletter.errors import TransportError
 from newsletter.mail.transports import Parcel, Patience, Verdict, hand_over
 from newsletter.mail.transports.smtp import SmtpCarrier, SmtpServer
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 GOING: dict[str, Act] = LOSSES | {"421": Say("421 4.3.2 shutting down")}
 spoken = pytest.mark.parametrize("pipelining", SPOKEN)

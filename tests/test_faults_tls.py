@@ -24,7 +24,7 @@ from house import Time
 
 from newsletter.app import App
 from newsletter.errors import TransportError
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 LOGIN = ("ali", "open sesame")
 TROUBLE = LOSSES | {"421": Say("421 4.3.2 bye"), "454": Say("454 4.7.0 not now")}

@@ -23,7 +23,8 @@ from newsletter.journal import DELIVER, HEARTBEAT, RUN, Journal, note
 from newsletter.locks import hold
 from newsletter.mail.transports import Answer, Verdict
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver, publishing
+from newsletter.publish import publishing
+from newsletter.sending import deliver
 from newsletter.status import report
 
 GRAPHS = "Graph Neural Networks"

@@ -37,7 +37,8 @@ from newsletter.locks import hold
 from newsletter.mail.transports import Outcome
 from newsletter.mail.transports.maildir import MaildirCarrier
 from newsletter.model import DeliveryStatus, Suppression
-from newsletter.publish import deliver, publish, rehearse
+from newsletter.publish import publish, rehearse
+from newsletter.sending import deliver
 from newsletter.settling import settle
 from newsletter.storage import Storage
 from newsletter.storage.copies import count_subscribers

@@ -27,7 +27,7 @@ from newsletter.joining import (
 from newsletter.joining.asking import IN_TOTAL, PER_NETWORK
 from newsletter.joining.links import Joined, confirm, leave, link_to_preferences, managed, mark, move, moving, offered
 from newsletter.model import Choice, Frequency, Preferences, Rhythm, Status, Subscriber, Suppression
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.settling import settle
 from newsletter.subscriptions import Outcome
 

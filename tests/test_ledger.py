@@ -26,7 +26,7 @@ from newsletter.model import (
     Status,
     Suppression,
 )
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.settling import settle
 from newsletter.storage.singles import Single
 

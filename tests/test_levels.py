@@ -35,6 +35,7 @@ LEVELS = (
     ("queueing",),
     ("backups", "fetching", "joining", "journal", "rehearsal", "remarks", "settling", "warning"),
     ("archiving", "backfilling", "collecting", "importing"),
+    ("sending",),
     ("accounts", "checking", "preview", "publish", "resending", "retrying", "status"),
     ("daemon", "demo", "web"),
     ("cli",),

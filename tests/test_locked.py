@@ -21,7 +21,8 @@ from newsletter.demo.faults import Fault
 from newsletter.demo.smtp import SmtpStandIn, Step
 from newsletter.errors import StorageError
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver, publish
+from newsletter.publish import publish
+from newsletter.sending import deliver
 
 SENT, SENDING, QUEUED = DeliveryStatus.SENT, DeliveryStatus.SENDING, DeliveryStatus.QUEUED
 PATIENCE = 0.02

@@ -13,7 +13,7 @@ from postfix import MISSING, postfix
 
 from newsletter.delivery import Work
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.storage.deliveries import Claim
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)

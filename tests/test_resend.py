@@ -18,8 +18,8 @@ from newsletter.app import App
 from newsletter.cli.editions import editions
 from newsletter.errors import UsageError
 from newsletter.model import DeliveryStatus, Status, Suppression
-from newsletter.publish import deliver
 from newsletter.resending import AGAIN, LeftOut, Resent, Whom, is_failed, resend, why_not
+from newsletter.sending import deliver
 from newsletter.storage.listing import Entry
 from newsletter.storage.repeats import Candidate, Earlier
 

@@ -15,8 +15,9 @@ from newsletter.daemon.heartbeat import Heartbeat
 from newsletter.demo.arxiv import ArxivStandIn
 from newsletter.errors import UsageError
 from newsletter.model import Choice, Frequency, Late, Preferences, Rhythm, Status
-from newsletter.publish import deliver, publish
+from newsletter.publish import publish
 from newsletter.queueing import queue_by_hour, queue_welcome
+from newsletter.sending import deliver
 from newsletter.settling import settle
 from newsletter.subscriptions import Outcome
 from newsletter.timetable import comes_at_once, next_hour

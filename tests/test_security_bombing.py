@@ -14,7 +14,7 @@ from webfront import WebFront, served, web_front
 from newsletter.joining import handle_requests
 from newsletter.joining.asking import IN_TOTAL, PER_NETWORK
 from newsletter.model import Status
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 VICTIM = "victim@example.org"
 SPELLINGS = (VICTIM, "VICTIM@example.org", " victim@EXAMPLE.org ", "Victim@Example.Org.".rstrip("."))

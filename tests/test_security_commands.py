@@ -18,7 +18,7 @@ from returning import failed
 
 from newsletter.cli import main
 from newsletter.demo.smtp import SmtpStandIn
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.settling import settle
 
 CONFIG = """

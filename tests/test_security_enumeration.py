@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from newsletter.joining import handle_requests
 from newsletter.model import Suppression
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 HOUR = timedelta(hours=1)
 STATES = (

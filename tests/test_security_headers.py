@@ -24,7 +24,7 @@ from newsletter.csvfile import csv_line
 from newsletter.demo.smtp import SmtpStandIn
 from newsletter.errors import AddressError, ConfigError
 from newsletter.mail.transports import Parcel
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 ANN = "ann@example.org"
 EVIL = "Bcc: evil@evil.example"

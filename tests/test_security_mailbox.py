@@ -18,7 +18,7 @@ from returning import by_qmail, complaint, failed, plain
 from newsletter.app import App
 from newsletter.collecting import collect
 from newsletter.model import Status, Subscriber
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 
 VICTIM, EVE = "victim@example.net", "eve@evil.example"
 BOX = "bounces@example.org"

@@ -21,7 +21,7 @@ from newsletter.locks import hold
 from newsletter.mail.tokens import Keyring
 from newsletter.preview import preview
 from newsletter.preview.trial import send_test
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.settling import settle
 
 ME = "me@example.net"

@@ -11,7 +11,7 @@ from newsletter.app import App
 from newsletter.demo.smtp import SmtpStandIn, say_at
 from newsletter.errors import TransportError
 from newsletter.model import DeliveryStatus
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.storage.singles import Single
 
 SENT, BOUNCED = DeliveryStatus.SENT, DeliveryStatus.BOUNCED

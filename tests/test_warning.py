@@ -22,7 +22,7 @@ from newsletter.demo.smtp import SmtpStandIn, drop_at
 from newsletter.errors import TransportError
 from newsletter.journal import ARCHIVE, DELIVER, SELECT
 from newsletter.model import DeliveryStatus, HarvestState, Suppression
-from newsletter.publish import deliver
+from newsletter.sending import deliver
 from newsletter.status import report
 from newsletter.storage.database import to_text
 from newsletter.storage.pace import ALL, Cause, Pause

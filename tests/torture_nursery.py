@@ -24,7 +24,7 @@ from typing import Any, NoReturn, Self
 import newsletter
 from newsletter import cli
 from newsletter.app import App, Outside
-from newsletter.cli import logs, publishing
+from newsletter.cli import delivering, logs
 from newsletter.cli.context import Context
 from newsletter.config import load
 from newsletter.errors import NewsletterError
@@ -162,7 +162,7 @@ def send(request: Request) -> None:
         Outside(clock=clock.now, wall=clock.wall, sleep=clock.sleep, patience=request.patience),
     )
     try:
-        publishing.deliver.main(["--wait"] if request.stay else [], obj=context, standalone_mode=False)
+        delivering.deliver.main(["--wait"] if request.stay else [], obj=context, standalone_mode=False)
     except NewsletterError as error:
         print(f"newsletter: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

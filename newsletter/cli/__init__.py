@@ -2,40 +2,69 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from newsletter import __version__
-from newsletter.cli import (
-    bounces,
-    checking,
-    deliveries,
-    demo,
-    dkim,
-    editions,
-    history,
-    keeping,
-    keys,
-    logs,
-    preview,
-    publishing,
-    running,
-    serving,
-    setup,
-    status,
-    subscribers,
-    topics,
-)
+from newsletter.cli import logs
 from newsletter.cli.context import Context
 from newsletter.errors import NewsletterError, QueryError, UsageError
 from newsletter.text import INVISIBLE
 
+#: In which module a command is. Only that of the one that is asked for is loaded: a sender stays for weeks, and has no
+#: use for what reads feeds or makes demos; and all start sooner.
+_MODULES = {
+    "setup": ("init",),
+    "publishing": ("publish", "fetch", "archive"),
+    "delivering": ("deliver",),
+    "preview": ("preview", "send-test"),
+    "running": ("run", "heartbeat"),
+    "serving": ("serve",),
+    "topics": ("topics",),
+    "subscribers": ("subscribers",),
+    "editions": ("editions",),
+    "deliveries": ("deliveries",),
+    "status": ("status",),
+    "checking": ("check",),
+    "bounces": ("bounces",),
+    "keeping": ("backup", "adopt"),
+    "history": ("import-readme", "backfill"),
+    "dkim": ("dkim-key",),
+    "keys": ("keys",),
+    "demo": ("demo",),
+}
+
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name, each loaded when it is asked for."""
+
+    def __init__(self) -> None:
+        self._places = {name: module for module, names in _MODULES.items() for name in names}
+
+    def __getitem__(self, name: str) -> click.Command:
+        module = import_module(f"newsletter.cli.{self._places[name]}")
+        found: click.Command = next(command for command in module.COMMANDS if command.name == name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        raise NotImplementedError("commands stand in _MODULES")
+
+    def __delitem__(self, name: str) -> None:
+        del self._places[name]
+
+
+@click.group(commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="newsletter")
 @click.option(
     "--config",
@@ -69,14 +98,6 @@ def newsletter(context: click.Context, config_path: Path, verbose: int, quiet: b
     logs.configure(_LEVELS[verbosity], log_format)
     context.obj = Context(config_path, verbosity=verbosity, log_format=log_format)
     context.call_on_close(context.obj.close)
-
-
-for module in (
-    setup, publishing, preview, running, serving, topics, subscribers, editions, deliveries, status, checking, bounces,
-    keeping, history, dkim, keys, demo,
-):  # fmt: skip
-    for command in module.COMMANDS:
-        newsletter.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -36,7 +36,13 @@ def sending() -> Iterator[Callable[[Standing], None]]:
 
         def show(standing: Standing) -> None:
             total = standing.done + (standing.left or 0)
-            bar.update(task, completed=standing.done, total=total or None, description=in_words(standing), refresh=True)
+            bar.update(
+                task,
+                completed=standing.done,
+                total=total or None,
+                description=standing.held_back or in_words(standing),
+                refresh=True,
+            )
 
         yield show
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from newsletter.composition.printing import Print
 from newsletter.model import Detail, Digest, Topic
 
-MOST = 8 * 2**20  # bytes of mails, besides those that are new
-_NEW = 2**20  # bytes
+MOST = 6 * 2**20  # bytes of mails, besides those that are new
+_NEW = 5 * 2**20  # bytes: the digests of an edition with a hundred different choices
 _GONE = 500  # digests whose mails made room
 
 #: What readers have in common who share a mail: the identity of the digest, language, detail, welcome.

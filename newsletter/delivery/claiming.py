@@ -82,7 +82,11 @@ class Claimer:
         if passing.began is None or not timedelta() <= now - passing.began < _LOOK_AGAIN:
             passing.began, passing.mark = now, FRONT
         passing.domains |= closed
-        return self._passed_over(kind, now, limit, closed) or self._others(kind, now, limit, closed)
+        if found := self._passed_over(kind, now, limit, closed):
+            return found
+        if not closed:
+            return self._admitted(kind, self._deliveries.waiting(kind, now, limit), now)
+        return self._others(kind, now, limit, closed)
 
     def _passed_over(self, kind: str, now: datetime, limit: int, closed: frozenset[str]) -> list[Row]:
         """Of domains that were passed over and take mail again."""

@@ -74,7 +74,10 @@ class Run:
                 self._land()
                 self._answers.sum_up(self._work.clock(), last=True)
                 self._watch.end(self._work.clock())
-        if self._trouble is not None and not self._work.stop.is_set():
+        if self._work.stop.is_set():
+            if self._storage.deliveries.is_due(self._work.clock()):
+                self.tally.held_back = self.tally.held_back or "it was told to stop"
+        elif self._trouble is not None:
             raise self._trouble
         return self.tally
 

@@ -35,10 +35,6 @@ class Tally:
         """Count endings."""
         self.counts[status] = self.counts.get(status, 0) + number
 
-    def number(self) -> int:
-        """How many endings there were."""
-        return sum(self.counts.values())
-
     def __getitem__(self, status: DeliveryStatus) -> int:
         return self.counts.get(status, 0)
 

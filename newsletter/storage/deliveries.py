@@ -299,14 +299,6 @@ class Deliveries:
             date.fromisoformat(row["upto"]), to_moment(row["queued"]), reply is not None, sent is not None, reply or ""
         )
 
-    def next_due(self, kind: str = "") -> datetime | None:
-        """When the next delivery, of one kind or any, wants to be tried; past or future."""
-        where, parameters = (" AND kind = ?", (kind,)) if kind else ("", ())
-        due = self._db.value(
-            f"SELECT min(due) FROM deliveries WHERE status IN ('queued', 'deferred'){where}", parameters
-        )
-        return to_moment(due) if due else None
-
     def is_due(self, now: datetime) -> bool:
         """Whether any is due now."""
         query = f"SELECT 1 FROM {_WAITING} WHERE {_IS_WAITING} AND {_OF_ALL_KINDS} AND d.due <= ? LIMIT 1"

@@ -194,6 +194,9 @@ class SmtpCarrier:
                     else:
                         self._ready.append(Outcome(parcel.id, answer))
                 self._drop(line)
+                if not line.offered:  # it was closed before it was of any use
+                    failure = TransportError(f"{self._server.host}: no connection: {line.lost}")
+                    self._take_up(Failure(failure, final=False), now, now)
             elif line.spent or (line.dialogue.closing and not line.dialogue.waits_for_dot):
                 for parcel in line.dialogue.withdraw():
                     self._carry_again(parcel)
@@ -208,8 +211,8 @@ class SmtpCarrier:
             self._give_back(self._waiting, str(self.trouble))
 
     def _is_spare(self, line: Line) -> bool:
-        """Whether it never carried anything, and others do."""
-        return not line.dialogue.answered and any(other.dialogue.answered and not other.lost for other in self._lines)
+        """Whether it never carried anything, and there are others."""
+        return not line.dialogue.answered and any(other is not line and not other.lost for other in self._lines)
 
     def _watch(self, line: Line) -> None:
         """Listen to a line, and for when it can be written to, if it could not."""
@@ -248,7 +251,6 @@ class SmtpCarrier:
 
     def _take_up(self, result: Session | Failure, began: float, now: float) -> None:
         if isinstance(result, Session):
-            self._failures = 0
             line = Line(result, self._server.host, self._pipelining, self._patience, self._mails)
             self._lines.append(line)
             self._watch(line)
@@ -282,6 +284,8 @@ class SmtpCarrier:
         """See whether it is mails that are not taken, or the server that takes none."""
         if answer.verdict is Verdict.RETURNED:
             return
+        if answer.code:
+            self._failures = 0
         judged = answer.personal or answer.verdict is Verdict.REFUSED
         self._misses = 0 if judged else self._misses + 1
         if self._misses >= MISSES and self.trouble is None:

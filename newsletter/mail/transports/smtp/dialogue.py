@@ -15,7 +15,7 @@ from newsletter.bouncing import status_in
 from newsletter.errors import TransportError
 from newsletter.mail.transports import Answer, Outcome, Parcel, Stage, Verdict
 from newsletter.mail.transports.smtp.envelope import Commands, commands, stuffed
-from newsletter.mail.transports.smtp.replies import GarbledError, Reply, judge
+from newsletter.mail.transports.smtp.replies import CONFUSED, GarbledError, Reply, judge
 
 
 class _Wait(Enum):
@@ -29,7 +29,6 @@ class _Wait(Enum):
     RSET = "RSET"
 
 
-_CONFUSED = (500, 503)  # no such command; not now
 _STAGES = {wait: wait.value for wait in _Wait if isinstance(wait.value, Stage)}
 
 
@@ -216,7 +215,7 @@ class Dialogue:
 
     def _mind_confusion(self, mail: _Mail, reply: Reply) -> None:
         """Who was confused by commands sent together has not refused a mail."""
-        if reply.code in _CONFUSED and mail.refusal is None and self.doubtful:
+        if reply.code in CONFUSED and mail.refusal is None and self.doubtful:
             raise GarbledError(f"{reply.code} {reply.text}")
 
     def _hear_data(self, mail: _Mail, reply: Reply) -> Outcome | None:

@@ -33,6 +33,7 @@ class Line:
         self._replies = Replies()
         self._unwritten: deque[memoryview] = deque()
         self._written = 0
+        self._pending = False
         self._taken = 0
         self._moved = 0.0  # when something was last written, or understood
         self.watched = 0  # the events that a selector watches for
@@ -43,6 +44,11 @@ class Line:
         """How many parcels it takes now."""
         left = self._mails - self._taken if self._mails is not None else 2
         return 0 if self.lost else max(min(self.dialogue.room, left), 0)
+
+    @property
+    def offered(self) -> int:
+        """How many parcels it was given."""
+        return self._taken
 
     @property
     def spent(self) -> bool:
@@ -142,10 +148,15 @@ class Line:
         """TLS has no way to write several pieces. Small ones are joined, to no more than a record, which goes whole:
         so no message goes out together with what follows it, and is taken for one that has not."""
         joined = b""
-        while self._unwritten and (not joined or len(joined) + len(self._unwritten[0]) <= _RECORD):
+        while self._unwritten and (
+            not joined or (len(joined) + len(self._unwritten[0]) <= _RECORD and not self._pending)
+        ):
             joined += self._unwritten.popleft()
         self._unwritten.appendleft(memoryview(joined))
-        return connected.send(joined)
+        self._pending = True  # what was tried is tried again as it was
+        written = connected.send(joined)
+        self._pending = False
+        return written
 
     def _count(self, written: int, now: float) -> None:
         self._written += written

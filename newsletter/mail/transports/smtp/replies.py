@@ -9,7 +9,7 @@ from newsletter.text import INVISIBLE
 
 _LONGEST = 8_192  # bytes of a reply, all its lines; RFC 5321 §4.5.3.1.5 has 512 for each
 _SHOWN = 500  # characters of a reply
-_CONFUSED = (500, 502, 503)  # no such command; not now
+CONFUSED = (500, 502, 503)  # no such command; not now
 
 
 class GarbledError(Exception):
@@ -63,6 +63,6 @@ def judge(code: int, text: str) -> Verdict:
     was not understood always is.
     """
     status = status_in(text)
-    confused = code in _CONFUSED or status[1:4] == ".5."
+    confused = code in CONFUSED or status[1:4] == ".5."
     passes = confused or weigh(code, status, text) in (Kind.SOFT, Kind.POLICY)
     return Verdict.DEFERRED if code < 500 or passes else Verdict.REFUSED

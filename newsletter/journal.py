@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 # The jobs, by their names in the journal.
 RUN, HEARTBEAT, SELECT, DELIVER, ARCHIVE, SERVE = "run", "heartbeat", "select", "deliver", "archive", "serve"
 
+_AT_THE_END = 2.0  # seconds: who is told to stop is killed if it takes long
 _SIGN = timedelta(seconds=30)  # between two signs of life
 
 
@@ -40,7 +41,7 @@ class Journal:
     ) -> None:
         if error is None or isinstance(error, Exception):
             failure = describe(error) if error is not None else ""
-            note(self._app, lambda storage, now: storage.jobs.end(self._name, self._pid, now, failure))
+            note(self._app, lambda storage, now: storage.jobs.end(self._name, self._pid, now, failure), _AT_THE_END)
 
     def pulse(self) -> None:
         """Live on: call it as often as you like, a sign is written down every half minute."""
@@ -61,10 +62,11 @@ class Journal:
         note(self._app, lambda storage, now: storage.jobs.tell(self._name, self._pid, now, failure))
 
 
-def note(app: App, write: Callable[[Storage, datetime], None]) -> None:
-    """Write something down. What cannot be is logged: no work may fail for its record."""
+def note(app: App, write: Callable[[Storage, datetime], None], patience: float | None = None) -> None:
+    """Write something down. What cannot be is logged: no work may fail for its record, nor wait longer than `patience`
+    if another process writes."""
     try:
-        with app.storage.write():
+        with app.storage.write(patience):
             write(app.storage, app.now())
     except StorageError as error:
         log.warning("the journal cannot be written: %s", error)

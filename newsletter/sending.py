@@ -9,6 +9,8 @@ from newsletter.digests import Digests
 from newsletter.journal import DELIVER, Journal
 from newsletter.locks import hold
 from newsletter.storage.deliveries import Claim
+from newsletter.storage.pace import Cause
+from newsletter.warning import warn
 
 
 class _Letters:
@@ -39,25 +41,29 @@ def deliver(app: App, *, stay: bool = False, work: Callable[[Work], Work] = lamb
         TransportError: nothing can be handed over.
 
     """
+    with hold(app.lock_file("sender"), "sending"):
+        try:
+            with Journal(app, DELIVER) as journal:
+                return Run(app.storage, work(_work(app, journal))).drain(stay=stay)
+        finally:
+            if any(pause.cause is Cause.POLICY for pause in app.storage.pace.pauses()):
+                warn(app)  # there may be no daemon to tell the operator
+
+
+def _work(app: App, journal: Journal) -> Work:
     letters = _Letters(app)
-    with hold(app.lock_file("sender"), "sending"), Journal(app, DELIVER) as journal:
-        return Run(
-            app.storage,
-            work(
-                Work(
-                    connect=app.carrier,
-                    compose=letters.compose,
-                    renew=letters.renew,
-                    sender=app.envelope_sender,
-                    envelope_id=app.envelope_id,
-                    heard=lambda endings: hear_refusals(app, endings),
-                    clock=app.outside.clock,
-                    monotonic=app.outside.monotonic,
-                    sleep=app.outside.sleep,
-                    chance=app.outside.chance,
-                    limits=Limits.of(app.config),
-                    pulse=journal.pulse,
-                    well=journal.well,
-                )
-            ),
-        ).drain(stay=stay)
+    return Work(
+        connect=app.carrier,
+        compose=letters.compose,
+        renew=letters.renew,
+        sender=app.envelope_sender,
+        envelope_id=app.envelope_id,
+        heard=lambda endings: hear_refusals(app, endings),
+        clock=app.outside.clock,
+        monotonic=app.outside.monotonic,
+        sleep=app.outside.sleep,
+        chance=app.outside.chance,
+        limits=Limits.of(app.config),
+        pulse=journal.pulse,
+        well=journal.well,
+    )

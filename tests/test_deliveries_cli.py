@@ -339,7 +339,7 @@ def test_what_is_tried_again_is_the_same_mail(tried: App, time: Time, tmp_path: 
         (("--domain", "elsewhere.example"), {"elsewhere.example"}),
         (("--domain", "mail.example.net"), set()),
     ],
-    ids=str,
+    ids=["all", "one", "status", "domain", "none"],
 )
 def test_a_retry_lifts_the_pauses_of_its_domains(tried: App, arguments: tuple[str, ...], lifted: set[str]) -> None:
     now, names = tried.now(), ("", "example.org", "elsewhere.example")

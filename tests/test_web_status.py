@@ -133,7 +133,7 @@ def test_what_becomes_of_mail(tmp_path: Path) -> None:
         assert "No mail has been sent yet." in front.page("/status")
         queue(front.app, READER, "other@example.org")
         front.pass_days()
-        assert "Mail is going out just now." in front.page("/status")
+        assert "Mail is waiting to go out." in front.page("/status")
         change(front, DeliveryStatus.SENT)
         front.time.now += timedelta(minutes=2)
         assert "All mail has gone out." in front.page("/status")
@@ -158,7 +158,7 @@ def test_how_far_mail_is(tmp_path: Path) -> None:
             assert "Gerade werden E-Mails verschickt; 75\N{NO-BREAK SPACE}% davon sind hinaus." in german
             assert front.get("/health").json == {"status": "ok", "overdue": 0, "part_sent": 0.75}
         front.time.now += timedelta(minutes=2)
-        assert "Mail is going out just now." in front.page("/status")  # it waits; nobody is there
+        assert "Mail is waiting to go out." in front.page("/status")  # it waits; nobody is there
         assert front.get("/health").json == {"status": "ok", "overdue": 0}
 
 

@@ -41,7 +41,7 @@ def of_mail(report: Report) -> str:
         share = f"{min(100 * report.part_sent, 99):.0f}\N{NO-BREAK SPACE}%"
         return say(_("Mail is going out just now; {share} of it is out."), share=share)
     if any(numbers.get(status) for status in _WAITING):
-        return say(_("Mail is going out just now."))
+        return say(_("Mail is going out just now.")) if report.going else say(_("Mail is waiting to go out."))
     if numbers.get(DeliveryStatus.DEFERRED):
         return say(_("Mail has gone out; what was not taken is tried again."))
     return say(_("All mail has gone out.")) if numbers else say(_("No mail has been sent yet."))

@@ -7,7 +7,8 @@ sent twice.
 
 from newsletter.delivery.judging import LONGEST_PAUSE, MAX_UNKNOWNS
 from newsletter.delivery.pacing import Limits
-from newsletter.delivery.run import RECORD_PAUSES, Run
+from newsletter.delivery.recording import RECORD_PAUSES
+from newsletter.delivery.run import Run
 from newsletter.delivery.work import Stop, Tally, Work
 
 __all__ = ["LONGEST_PAUSE", "MAX_UNKNOWNS", "RECORD_PAUSES", "Limits", "Run", "Stop", "Tally", "Work"]

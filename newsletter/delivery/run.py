@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from newsletter.delivery.answers import Answers
 from newsletter.delivery.claiming import Claimer
 from newsletter.delivery.judging import (
     LONGEST_PAUSE,
@@ -16,9 +15,10 @@ from newsletter.delivery.judging import (
     put_off,
 )
 from newsletter.delivery.pacing import Pacer
+from newsletter.delivery.recording import Recorder
 from newsletter.delivery.watching import Watch
 from newsletter.delivery.work import Tally, Work
-from newsletter.errors import AddressError, LockedError, NewsletterError, StorageError, TransportError, describe
+from newsletter.errors import AddressError, LockedError, NewsletterError, TransportError, describe
 from newsletter.mail.transports import Carrier, Outcome, Parcel, Verdict
 from newsletter.model import DeliveryStatus
 from newsletter.storage import Storage
@@ -28,8 +28,6 @@ from newsletter.storage.singles import Single
 log = logging.getLogger(__name__)
 
 CLOCK_SLACK = timedelta(minutes=1)  # clocks are corrected by less all the time
-RECORD_PAUSES = (0.0, 1.0, 5.0, 15.0, 30.0, 60.0, 60.0)  # seconds between tries to record the last answers
-LAST_PATIENCE = 3.0  # seconds that another writer is waited for once we were told to stop
 IDLE_POLL = 5.0  # seconds between two looks at an empty queue
 _TURN = 0.5  # seconds that a turn waits at most
 _WAITED_FOR = timedelta(seconds=60)  # a limit that opens by then is waited for
@@ -43,13 +41,12 @@ class Run:
         self._pacer = Pacer(storage, work.limits, work.chance)
         self._claimer = Claimer(storage.deliveries, self._pacer)
         self._flying: dict[int, Claim] = {}
-        self._unrecorded: list[tuple[Ending, Claim]] = []  # answers that are not committed yet
         self._free_room: Callable[[], None] = lambda: None
         self._ended_some = False  # in the last pass, what was not to be sent any more
         self._seen: datetime | None = None  # the clock, when it was last looked at
         self._watch = Watch(storage, work.pid, work.show)
-        self._answers = Answers()
-        self.tally = Tally()
+        self._recorder = Recorder(storage, work, self._pacer, self._watch)
+        self.tally = self._recorder.tally
 
     def drain(self, *, stay: bool = False) -> Tally:
         """Send what is due; with `stay`, wait for what becomes due until told to stop.
@@ -72,7 +69,7 @@ class Run:
                 self._go_on(stay=stay)
             finally:
                 self._land()
-                self._answers.sum_up(self._work.clock(), last=True)
+                self._recorder.sum_up(self._work.clock(), last=True)
                 self._watch.end(self._work.clock())
         if self._work.stop.is_set():
             if self._storage.deliveries.is_due(self._work.clock()):
@@ -119,7 +116,7 @@ class Run:
         except BaseException:
             self._give_back(claims[handed_over:], "it could not be composed")
             raise
-        return self._ended_some or bool(claims or self._flying or self._unrecorded)
+        return self._ended_some or bool(claims or self._flying or self._recorder)
 
     def _hand_over(self, claim: Claim) -> None:
         """Compose and hand over, or end what cannot be.
@@ -163,11 +160,11 @@ class Run:
         self._mind_the_clock(now)
         room = 0 if self._over() else self._carrier.room()
         self._ended_some = False
-        if not self._unrecorded and not (room and self._storage.deliveries.is_due(now)):
+        if not self._recorder and not (room and self._storage.deliveries.is_due(now)):
             return []
         try:
             with self._storage.write():
-                self._record(now)
+                self._recorder.write(now)
                 claims, ended = self._claimer.claim(now, room)
                 self._pacer.write(now)
                 self._watch.write(now)
@@ -176,7 +173,7 @@ class Run:
             self._pacer.write_again()
             raise
         self._claimer.committed()
-        self._count(now)
+        self._recorder.written(now)
         self._ended_some = bool(ended)
         for status, number in ended.items():
             self.tally.add(status, number)
@@ -184,13 +181,6 @@ class Run:
         if claims:
             self._tell_instance(claims)
         return claims
-
-    def _record(self, now: datetime) -> None:
-        """Write down what is known; inside a write transaction."""
-        if self._unrecorded:
-            endings = [ending for ending, _ in self._unrecorded]
-            self._storage.deliveries.record(endings, now)
-            self._work.heard(endings)
 
     def _mind_the_clock(self, now: datetime) -> None:
         """After the clock was set back, lest what waits does so for as long again."""
@@ -224,37 +214,24 @@ class Run:
             pause = self._pacer.hear(claim.domain, outcome.answer, now)
             if pause is not None:
                 log.warning("%s", pause)
-            self._unrecorded.append((judge(claim, outcome.answer, now, self._work.chance()), claim))
+            self._recorder.add(claim, judge(claim, outcome.answer, now, self._work.chance()))
 
     def _end(self, claim: Claim, ending: Ending) -> None:
         """End what was claimed and not handed over."""
         self._pacer.give_back(claim.kind, claim.domain, self._work.clock())
-        self._unrecorded.append((ending, claim))
+        self._recorder.add(claim, ending)
 
     def _give_back(self, claims: Sequence[Claim], reason: str) -> None:
         """Queue again what was claimed and not handed over."""
         for claim in claims:
             self._end(claim, give_back(claim, reason))
 
-    def _count(self, now: datetime) -> None:
-        """Count and log what has just been committed."""
-        for ending, claim in self._unrecorded:
-            if ending.untried:
-                continue
-            if ending.status is not DeliveryStatus.QUEUED:  # which has not ended
-                self.tally.add(ending.status)
-            self._watch.add(ending.status, 1, now, single=claim.kind == "single")
-            self._answers.tell(ending.delivery_id, ending.status, ending.reply, now)
-            if ending.status in (DeliveryStatus.SENT, DeliveryStatus.BOUNCED):
-                self._work.well()
-        self._unrecorded.clear()
-
     def _look(self) -> None:
         """Let be seen how it goes."""
         now = self._work.clock()
         self._watch.connections(self._carrier.connections, self._carrier.under_way)
         self._watch.look(now)
-        self._answers.sum_up(now)
+        self._recorder.sum_up(now)
 
     # ---------------------------------------------------------------- waiting
 
@@ -303,27 +280,6 @@ class Run:
         until = self._work.monotonic() + self._work.patience
         while self._carrier.under_way and not (self._work.stop.is_set() and self._work.monotonic() >= until):
             self._take_outcomes(self._carrier.turn(_TURN))
-            if self._unrecorded:
-                self._record_last(tries=1)
+            self._recorder.try_to_write()
         self._take_outcomes(self._carrier.close())
-        self._record_last()
-
-    def _record_last(self, tries: int = len(RECORD_PAUSES) + 1) -> None:
-        """Record what is left, again and again: an answer that is lost is a mail that goes out twice."""
-        for number, pause in enumerate((*RECORD_PAUSES, None)[:tries]):
-            if not self._unrecorded:
-                return
-            try:
-                with self._storage.write(LAST_PATIENCE if self._work.stop.is_set() else None):
-                    self._record(self._work.clock())
-                    self._pacer.write(self._work.clock())
-                self._count(self._work.clock())
-            except StorageError as error:
-                self._pacer.write_again()
-                if tries == 1:
-                    return
-                if pause is None or (number and self._work.stop.is_set()):  # told to stop, it tries once more
-                    raise
-                log.warning("not recorded yet: answers=%d reason=%s", len(self._unrecorded), error)
-                self._free_room()
-                self._rest(pause)
+        self._recorder.write_last(self._rest, self._free_room)

@@ -264,7 +264,7 @@ def at(digest: Digest) -> Key:
 
 
 def test_what_is_wanted_again_stays_and_what_is_not_makes_room() -> None:
-    shelf, shared_one = Shelf(), a_digest()
+    shelf, shared_one = Shelf(new=2**20), a_digest()
     others = [a_digest() for _ in range(300)]
     put(shelf, shared_one)
     assert shelf.get(at(shared_one), {}) is not None
@@ -280,7 +280,7 @@ def test_what_is_wanted_again_stays_and_what_is_not_makes_room() -> None:
 
 
 def test_there_is_an_end_to_what_is_kept() -> None:
-    shelf, digests = Shelf(most=10 * 64 * 1024), [a_digest() for _ in range(100)]
+    shelf, digests = Shelf(most=10 * 64 * 1024, new=2**20), [a_digest() for _ in range(100)]
     for digest in digests * 2:
         put(shelf, digest)
     kept = [digest for digest in digests if shelf.get(at(digest), {}) is not None]

@@ -12,7 +12,7 @@ from newsletter.composition.printing import Print
 from newsletter.model import Detail, Digest, Topic
 
 MOST = 6 * 2**20  # bytes of mails, besides those that are new
-_NEW = 5 * 2**20  # bytes: the digests of an edition with a hundred different choices
+NEW = 5 * 2**20  # bytes: the digests of an edition with a hundred different choices
 _GONE = 500  # digests whose mails made room
 
 #: What readers have in common who share a mail: the identity of the digest, language, detail, welcome.
@@ -28,10 +28,11 @@ class _Kept:
 
 
 class Shelf:
-    """Mails by what their readers have in common. `most` is how many bytes of those that are wanted again are kept."""
+    """Mails by what their readers have in common. `most` is how many bytes of those that are wanted again are kept,
+    `new` how many of those that were wanted once."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, new: int = NEW) -> None:
+        self._most, self._room = most, new
         self._new: OrderedDict[Key, _Kept] = OrderedDict()
         self._wanted: OrderedDict[Key, _Kept] = OrderedDict()
         self._gone: OrderedDict[Key, Digest] = OrderedDict()
@@ -53,7 +54,7 @@ class Shelf:
             _make_room(self._wanted, self._most)
             return
         self._new[key] = kept
-        self._gone |= {gone: dropped.digest for gone, dropped in _make_room(self._new, _NEW)}
+        self._gone |= {gone: dropped.digest for gone, dropped in _make_room(self._new, self._room)}
         while len(self._gone) > _GONE:
             self._gone.popitem(last=False)
 

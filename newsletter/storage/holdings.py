@@ -22,8 +22,8 @@ _OF_SUBSCRIBER = {
         """,
     "deliveries": """
         SELECT id AS number, kind, json_extract(payload, '$.template') AS template,
-            json_extract(payload, '$.to') AS "to", status, message_id, chosen, after, upto, welcome, queued, expires,
-            due, attempts, unknowns, tried, ended, reply
+            json_extract(payload, '$.to') AS "to", domain, status, message_id, chosen, after, upto, welcome, queued,
+            expires, due, attempts, unknowns, tried, ended, reply
         FROM deliveries WHERE subscriber_id = :id ORDER BY id
         """,
     "bounces": """

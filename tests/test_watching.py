@@ -138,9 +138,9 @@ def test_others_see_how_a_run_goes(app: App) -> None:
         held_until=START + after(99),
         deferrals=3,
     )
-    assert watch.time_left(START + after(9)) is None
+    assert watch.standing(START + after(9)).time_left is None
     watch.hold_back("")
-    assert watch.time_left(START + after(9)) == after(54 / 5)
+    assert watch.standing(START + after(9)).time_left == after(54 / 5)
     watch.end(START + after(10))
     ended = app.storage.standing.last()
     assert ended is not None
@@ -184,14 +184,14 @@ def test_what_is_left_is_counted_again_now_and_then(app: App) -> None:
     queue(app, *(f"reader{number}@example.org" for number in range(7)))
     for seconds, left in ((0, 2), (29, 2), (30, 7)):
         watch.look(START + after(seconds))
-        assert watch.left() == left
+        assert watch.standing(START).left == left
     watch.connections(2, 2)  # which are not due any more, but not answered either
     watch.look(START + after(61))
-    assert watch.left() == 9
+    assert watch.standing(START).left == 9
     watch.add(SENT, 9, START + after(61))
-    assert watch.left() == 0
+    assert watch.standing(START).left == 0
     watch.look(START + after(62))  # it goes on with nothing left, so more has come
-    assert watch.left() == 9
+    assert watch.standing(START).left == 9
 
 
 def test_each_stretch_of_work_counts_from_its_beginning(app: App) -> None:

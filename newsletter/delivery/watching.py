@@ -98,14 +98,6 @@ class Watch:
         """How many mails a second are tried, over the last half minute."""
         return self._rate.at(now)
 
-    def left(self) -> int:
-        """How many that were due have not been tried."""
-        return self._left
-
-    def time_left(self, now: datetime) -> timedelta | None:
-        """How long the rest takes if it goes on so; None if it does not go on."""
-        return self.standing(now).time_left
-
     def standing(self, now: datetime, ended: datetime | None = None) -> Standing:
         """How it stands."""
         return Standing(
